@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef FD_H
+#define FD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+
+struct err;
+
+/*
+ * Descriptors. Every one is born close-on-exec, lives in a field that is -1
+ * when empty, and is closed by that field's owner.
+ */
+
+/* Close *fd when it is open and set it to -1; errno stays. */
+void fd_close(int *fd);
+
+/* Make a pipe, both ends close-on-exec and blocking. */
+int fd_pipe(int *read_end, int *write_end, struct err *err);
+
+int fd_set_nonblocking(int fd, bool on);
+
+/* Write all bytes to a blocking or non-blocking descriptor (polls when it is
+ * full). Gives 0, or -1 with errno. Interrupted calls go on. */
+int fd_write_all(int fd, const void *data, size_t size);
+
+/*
+ * Read once into buf, at most size bytes.
+ * Gives bytes read, 0 at the end, -1 with errno (EAGAIN: nothing now; ENOBUFS:
+ * over the cap of buf).
+ */
+ssize_t fd_read(int fd, struct buf *buf, size_t size);
+
+/* Read all of a blocking or non-blocking descriptor into buf, up to its cap
+ * (then -1, EFBIG). Gives 0, or -1 with errno. */
+int fd_read_all(int fd, struct buf *buf);
+
+/*
+ * Raise the soft descriptor limit to at least count.
+ * Gives 0, or -1 with a sentence that names the hard limit.
+ */
+int fd_raise_limit(size_t count, struct err *err);
+
+#endif

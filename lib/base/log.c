@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One line, one write(2): lines of several processes on one file never mix.
+ * The whole message is made safe here, once, so that no caller can forget it.
+ * The settings below are the only global variables there are, but for the
+ * test clock.
+ */
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/must.h"
+#include "base/text.h"
+
+#define LOG_MESSAGE_MAX 8192 /* bytes before escaping; the rest is cut */
+#define LOG_LINE_MAX (4 * LOG_MESSAGE_MAX + 256)
+#define LOG_ROLE_MAX 32
+
+static struct {
+	int screen_fd;
+	enum log_level screen_level;
+	void (*before)(void *arg, bool writing);
+	void *arg;
+	int file_fd;
+	char role[LOG_ROLE_MAX];
+} settings = {.screen_fd = -1, .file_fd = -1, .role = "mill"};
+
+void
+log_set_screen(int screen_fd, enum log_level level,
+    void (*before)(void *arg, bool writing), void *arg)
+{
+	settings.screen_fd = screen_fd;
+	settings.screen_level = level;
+	settings.before = before;
+	settings.arg = arg;
+}
+
+void
+log_set_file(int file_fd)
+{
+	settings.file_fd = file_fd;
+}
+
+void
+log_set_role(const char *role)
+{
+	snprintf(settings.role, sizeof(settings.role), "%s", role);
+}
+
+static bool
+screen_wants(enum log_level level)
+{
+	return settings.screen_fd >= 0 && level <= settings.screen_level;
+}
+
+bool
+log_wants(enum log_level level)
+{
+	return settings.file_fd >= 0 || screen_wants(level);
+}
+
+static void
+add_time(struct buf *line)
+{
+	int64_t wall_ms = clock_wall_ms();
+	time_t seconds = (time_t)(wall_ms / 1000);
+	struct tm local;
+	char text[32];
+
+	MUST(localtime_r(&seconds, &local) != NULL);
+	MUST(strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &local) > 0);
+	buf_printf(line, "%s.%03d", text, (int)(wall_ms % 1000));
+}
+
+static void
+write_line(int fd, struct buf *line, struct span message)
+{
+	static const char lost[] =
+	    "llmill: error: a log line was lost: out of memory\n";
+	struct span out = {lost, sizeof(lost) - 1};
+
+	text_escape(line, message, 0);
+	buf_add_byte(line, '\n');
+	if (!line->failed)
+		out = buf_span(line);
+	if (write(fd, out.data, out.size) == -1) {
+		/* A log that cannot be written stops nobody. */
+	}
+}
+
+static void
+say_to_file(enum log_level level, struct span message)
+{
+	static const char *const names[] = {
+	    [LOG_ERROR] = "error",
+	    [LOG_WARN] = "warn ",
+	    [LOG_NOTE] = "note ",
+	    [LOG_INFO] = "info ",
+	    [LOG_DEBUG] = "debug",
+	};
+	struct buf line;
+
+	buf_init(&line, LOG_LINE_MAX);
+	add_time(&line);
+	buf_printf(
+	    &line, " %s %s[%d] ", names[level], settings.role, (int)getpid());
+	write_line(settings.file_fd, &line, message);
+	buf_free(&line);
+}
+
+static void
+say_to_screen(enum log_level level, struct span message)
+{
+	struct buf line;
+
+	buf_init(&line, LOG_LINE_MAX);
+	buf_add_text(&line, "llmill: ");
+	if (level == LOG_ERROR)
+		buf_add_text(&line, "error: ");
+	else if (level == LOG_WARN)
+		buf_add_text(&line, "warning: ");
+	if (settings.before != NULL)
+		settings.before(settings.arg, true);
+	write_line(settings.screen_fd, &line, message);
+	if (settings.before != NULL)
+		settings.before(settings.arg, false);
+	buf_free(&line);
+}
+
+void
+log_say(enum log_level level, const char *format, ...)
+{
+	int number = errno;
+	char message[LOG_MESSAGE_MAX];
+	va_list args;
+
+	MUST(level <= LOG_DEBUG);
+	if (!log_wants(level))
+		return;
+	va_start(args, format);
+	vsnprintf(message, sizeof(message), format, args);
+	va_end(args);
+	if (settings.file_fd >= 0)
+		say_to_file(level, span_of(message));
+	if (screen_wants(level))
+		say_to_screen(level, span_of(message));
+	errno = number;
+}

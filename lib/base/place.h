@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef PLACE_H
+#define PLACE_H
+
+struct err;
+
+/*
+ * A file that appears whole or not at all: written beside its place, synced,
+ * renamed. The only door to rename().
+ */
+struct place {
+	int fd;		 /* -1 when closed */
+	char *path;	 /* where it goes */
+	char *part_path; /* path with ".part" behind */
+};
+
+/*
+ * Create or truncate path.part, mode 0666 less umask, no symbolic link. A link
+ * at path itself is followed: the file it leads to will be replaced.
+ * Fails ERR_SYSTEM naming the path, also when something is there that is no
+ * regular file (/dev/null must not be replaced); nothing left.
+ */
+int place_open(struct place *place, const char *path, struct err *err);
+
+/* Sync, close, rename into place, sync the directory. On failure the .part
+ * file stays. The place is closed either way. Bug if it was not open. */
+int place_commit(struct place *place, struct err *err);
+
+/* Close and leave the .part file as it is. Takes a closed place calmly. */
+void place_leave(struct place *place);
+
+#endif
