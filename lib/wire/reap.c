@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * How processes leave. Whatever is signalled is held by a pidfd, or is a group
+ * whose leader is unburied, so that no number can have passed to a stranger.
+ * A sweep asks the kernel first whether there is any child at all: the usual
+ * answer is no, and costs one system call instead of a walk through /proc.
+ */
+#include "wire/reap.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <bsd/stdlib.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/must.h"
+
+#define STAT_BYTES 256 /* pid, name (≤ 64), state, parent: the rest is cut */
+#define SWEEP_PAUSE_MS 5 /* look again at the latest, should a death hide */
+
+static int
+wait_quietly(idtype_t type, id_t id, siginfo_t *info, int options)
+{
+	int result;
+
+	memset(info, 0, sizeof(*info));
+	do
+		result = waitid(type, id, info, options | WEXITED | WNOHANG);
+	while (result == -1 && errno == EINTR);
+	return result;
+}
+
+static void
+read_death(const siginfo_t *info, struct death *death)
+{
+	death->signalled = info->si_code != CLD_EXITED;
+	death->number = info->si_status;
+	death->core = info->si_code == CLD_DUMPED;
+}
+
+enum reap_state
+reap_look(int pid_fd, struct death *death)
+{
+	siginfo_t info;
+
+	if (wait_quietly(P_PIDFD, (id_t)pid_fd, &info, WNOWAIT) == -1) {
+		MUST(errno == ECHILD);
+		return REAP_UNKNOWN;
+	}
+	if (info.si_pid == 0)
+		return REAP_ALIVE;
+	read_death(&info, death);
+	return REAP_DEAD;
+}
+
+void
+reap_bury(int pid_fd)
+{
+	siginfo_t info;
+
+	if (wait_quietly(P_PIDFD, (id_t)pid_fd, &info, 0) == 0)
+		MUST(info.si_pid != 0);
+}
+
+int
+reap_signal(int pid_fd, int signal_number)
+{
+	return (int)syscall(
+	    SYS_pidfd_send_signal, pid_fd, signal_number, NULL, 0);
+}
+
+int
+reap_signal_group(pid_t leader, int signal_number)
+{
+	MUST(leader > 1);
+	MUST(leader != getpgrp());
+	return kill(-leader, signal_number);
+}
+
+/* What /proc says of a process. */
+struct stat_line {
+	pid_t parent;
+	int64_t start_ticks; /* since boot */
+};
+
+/*
+ * Gives 0, -1 when it is gone. Its name in the text may hold blanks and
+ * parentheses: what counts stands behind the last one.
+ */
+static int
+read_stat(int proc_fd, pid_t pid, struct stat_line *line)
+{
+	char path[32];
+	char text[STAT_BYTES];
+	const char *rest;
+	ssize_t got;
+	int fd;
+
+	snprintf(path, sizeof(path), "%d/stat", pid);
+	fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
+	if (fd == -1)
+		return -1;
+	got = read(fd, text, sizeof(text) - 1);
+	fd_close(&fd);
+	if (got <= 0)
+		return -1;
+	text[got] = '\0';
+	rest = strrchr(text, ')');
+	if (rest == NULL ||
+	    sscanf(rest + 1,
+		" %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d "
+		"%*d %*d %*d %*d %" SCNd64,
+		&line->parent, &line->start_ticks) != 2)
+		return -1;
+	return 0;
+}
+
+int64_t
+reap_start_ticks(pid_t pid)
+{
+	struct stat_line line = {.start_ticks = -1};
+	int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (proc_fd != -1 && read_stat(proc_fd, pid, &line) == -1)
+		line.start_ticks = -1;
+	fd_close(&proc_fd);
+	return line.start_ticks;
+}
+
+/* Call visit for every child this process has now, corpses included. */
+static void
+visit_children(void (*visit)(void *arg, pid_t pid), void *arg)
+{
+	const pid_t self = getpid();
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	struct stat_line line;
+
+	if (proc == NULL)
+		return;
+	while ((entry = readdir(proc)) != NULL) {
+		/* 0 for what is no process. */
+		pid_t pid = (pid_t)strtonum(entry->d_name, 2, INT_MAX, NULL);
+
+		if (pid != 0 && read_stat(dirfd(proc), pid, &line) == 0 &&
+		    line.parent == self)
+			visit(arg, pid);
+	}
+	closedir(proc);
+}
+
+struct sweep {
+	bool (*spare)(void *arg, pid_t pid);
+	void *arg;
+	size_t killed;
+	size_t buried;	/* in this round */
+	int waiting_fd; /* one that was killed and is not dead yet, or -1 */
+};
+
+/* Kill it if it lives, bury it if it is dead; the next round comes again. */
+static void
+sweep_one(void *arg, pid_t pid)
+{
+	struct sweep *sweep = arg;
+	struct death death;
+	enum reap_state state;
+	int pid_fd;
+
+	if (sweep->spare != NULL && sweep->spare(sweep->arg, pid))
+		return;
+	pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (pid_fd == -1)
+		return;
+	state = reap_look(pid_fd, &death);
+	if (state == REAP_DEAD) {
+		reap_bury(pid_fd);
+		sweep->buried++;
+		sweep->killed += death.signalled && death.number == SIGKILL;
+	} else if (state == REAP_ALIVE && reap_signal(pid_fd, SIGKILL) == 0 &&
+		   sweep->waiting_fd == -1) {
+		sweep->waiting_fd = pid_fd;
+		return;
+	}
+	fd_close(&pid_fd);
+}
+
+static bool
+has_children(void)
+{
+	siginfo_t info;
+
+	return wait_quietly(P_ALL, 0, &info, WNOWAIT) == 0;
+}
+
+size_t
+reap_sweep(bool (*spare)(void *arg, pid_t pid), void *arg, int limit_ms)
+{
+	const int64_t until_ns = clock_now_ns() + limit_ms * CLOCK_MS;
+	struct sweep sweep = {.spare = spare, .arg = arg, .waiting_fd = -1};
+
+	while (has_children()) {
+		struct pollfd dying = {.events = POLLIN};
+
+		sweep.buried = 0;
+		visit_children(sweep_one, &sweep);
+		if (sweep.buried == 0 && sweep.waiting_fd == -1)
+			break;
+		if (clock_now_ns() >= until_ns)
+			break;
+		dying.fd = sweep.waiting_fd;
+		if (dying.fd != -1)
+			poll(&dying, 1, SWEEP_PAUSE_MS);
+		fd_close(&sweep.waiting_fd);
+	}
+	fd_close(&sweep.waiting_fd);
+	return sweep.killed;
+}
+
+void
+reap_describe(const struct death *death, char *out, size_t size)
+{
+	if (death->signalled)
+		snprintf(out, size, "signal %d (%s)", death->number,
+		    strsignal(death->number));
+	else
+		snprintf(out, size, "exit status %d", death->number);
+}
+
+struct list {
+	pid_t *pids;
+	size_t max;
+	size_t count;
+};
+
+static void
+list_one(void *arg, pid_t pid)
+{
+	struct list *list = arg;
+
+	if (list->count < list->max)
+		list->pids[list->count] = pid;
+	list->count++;
+}
+
+size_t
+reap_children(pid_t *pids, size_t max)
+{
+	struct list list = {.pids = pids, .max = max};
+
+	if (has_children())
+		visit_children(list_one, &list);
+	return list.count;
+}
