@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A thin skin over SQLite: every connection of the store has the same
+ * settings, and every error becomes one of ours in one place.
+ */
+#include "data/db.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/must.h"
+#include "base/text.h"
+
+#define URI_MAX_BYTES 16384 /* a path has at most 4096, each three here */
+
+int
+db_run(struct sqlite3 *db, const char *sql)
+{
+	return sqlite3_exec(db, sql, NULL, NULL, NULL);
+}
+
+/* What the file says is data: it gets no triggers, no functions, no way to
+ * corrupt itself. */
+static void
+distrust(struct sqlite3 *db)
+{
+	sqlite3_extended_result_codes(db, 1);
+	sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+}
+
+/*
+ * How to read a file without changing a byte of it or of its directory. A
+ * plain read-only connection would create -wal and -shm files where there are
+ * none, and write its marks into -shm where there is one.
+ */
+enum read_way {
+	READ_LOCKED = 0, /* as SQLite does, but -shm is not written */
+	READ_STILL = 1,	 /* left in WAL mode, all of it in the file: no locks */
+	READ_ALONE = 2,	 /* a -wal without its -shm: nobody writes; the index
+			    of the -wal is made in memory, not beside it */
+};
+
+static off_t
+side_size(const char *path, const char *ending)
+{
+	struct stat st;
+	char *side;
+	off_t size = -1;
+
+	if (asprintf(&side, "%s%s", path, ending) == -1)
+		return -1;
+	if (stat(side, &st) == 0)
+		size = st.st_size;
+	free(side);
+	return size;
+}
+
+/* Does the file say that its journal is a WAL? Bytes 18 and 19 of its header.
+ */
+static bool
+says_wal(const char *path)
+{
+	unsigned char version = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd != -1)
+		(void)!pread(fd, &version, 1, 18);
+	fd_close(&fd);
+	return version == 2;
+}
+
+static enum read_way
+choose_way(const char *path)
+{
+	off_t wal_bytes = side_size(path, "-wal");
+	off_t index_bytes = side_size(path, "-shm");
+
+	if (wal_bytes > 0 && index_bytes == -1)
+		return READ_ALONE;
+	if (wal_bytes == -1 || index_bytes == -1)
+		return says_wal(path) ? READ_STILL : READ_LOCKED;
+	return READ_LOCKED;
+}
+
+static void
+put_uri(struct buf *uri, const char *path, enum read_way way)
+{
+	static const char *const queries[] = {
+	    [READ_LOCKED] = "?mode=ro&readonly_shm=1",
+	    [READ_STILL] = "?mode=ro&immutable=1",
+	    [READ_ALONE] = "?mode=ro&vfs=unix-none",
+	};
+
+	buf_add_text(uri, *path == '/' ? "file://" : "file:");
+	for (; *path != '\0'; path++) {
+		if (strchr("%?#", *path) != NULL)
+			buf_printf(uri, "%%%02X", (unsigned char)*path);
+		else
+			buf_add_byte(uri, *path);
+	}
+	buf_add_text(uri, queries[way]);
+}
+
+static int
+open_to_read(struct sqlite3 **db, const char *path, int patience_ms)
+{
+	enum read_way way = choose_way(path);
+	struct buf uri;
+	int code;
+
+	*db = NULL;
+	buf_init(&uri, URI_MAX_BYTES);
+	put_uri(&uri, path, way);
+	code = uri.failed ? SQLITE_NOMEM
+			  : sqlite3_open_v2(uri.data, db,
+				SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
+				    SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_URI |
+				    SQLITE_OPEN_READONLY,
+				NULL);
+	buf_free(&uri);
+	if (code == SQLITE_OK) {
+		distrust(*db);
+		sqlite3_busy_timeout(*db, patience_ms);
+		sqlite3_db_config(
+		    *db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	}
+	if (code == SQLITE_OK && way == READ_ALONE)
+		code = db_run(*db, "PRAGMA locking_mode = EXCLUSIVE");
+	if (code != SQLITE_OK) {
+		sqlite3_close_v2(*db);
+		*db = NULL;
+	}
+	return code;
+}
+
+int
+db_open(
+    struct sqlite3 **db, const char *path, enum db_mode mode, int patience_ms)
+{
+	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
+	int code;
+
+	if (mode == DB_READ)
+		return open_to_read(db, path, patience_ms);
+	if (mode == DB_TEMPORARY) {
+		path = "";
+		flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+	} else {
+		flags |= SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_READWRITE;
+	}
+	code = sqlite3_open_v2(path, db, flags, NULL);
+	if (code == SQLITE_OK) {
+		distrust(*db);
+		sqlite3_busy_timeout(*db, patience_ms);
+		code = db_run(*db, "PRAGMA synchronous = FULL");
+	}
+	/* Before the first access, or WAL's shared memory is used after all. */
+	if (code == SQLITE_OK && mode == DB_NETWORK)
+		code = db_run(*db, "PRAGMA locking_mode = EXCLUSIVE");
+	if (code != SQLITE_OK) {
+		sqlite3_close_v2(*db);
+		*db = NULL;
+	}
+	return code;
+}
+
+void
+db_set_patience(struct sqlite3 *db, int patience_ms)
+{
+	sqlite3_busy_timeout(db, patience_ms);
+}
+
+/* Ask for a journal mode. *taken: SQLite answered that it has it. */
+static int
+set_journal(struct sqlite3 *db, const char *sql, const char *mode, bool *taken)
+{
+	struct sqlite3_stmt *stmt;
+	int code = db_prepare(db, sql, &stmt);
+
+	*taken = false;
+	if (code != SQLITE_OK)
+		return code;
+	code = sqlite3_step(stmt);
+	if (code == SQLITE_ROW) {
+		*taken = span_equals(db_column(stmt, 0), span_of(mode));
+		code = SQLITE_OK;
+	}
+	sqlite3_finalize(stmt);
+	return code;
+}
+
+int
+db_enter_journal(struct sqlite3 *db, enum db_mode mode)
+{
+	bool taken = false;
+	int code = SQLITE_OK;
+
+	if (mode == DB_LOCAL)
+		code =
+		    set_journal(db, "PRAGMA journal_mode = WAL", "wal", &taken);
+	/* No shared memory here either: then like on a network. */
+	if (!taken && code == SQLITE_OK && mode <= DB_NETWORK)
+		code = set_journal(
+		    db, "PRAGMA journal_mode = TRUNCATE", "truncate", &taken);
+	return code;
+}
+
+int
+db_leave_journal(struct sqlite3 *db)
+{
+	bool taken;
+	int code = db_run(db, "PRAGMA wal_checkpoint(TRUNCATE)");
+
+	if (code == SQLITE_OK)
+		code = set_journal(
+		    db, "PRAGMA journal_mode = DELETE", "delete", &taken);
+	return code;
+}
+
+int
+db_number(struct sqlite3 *db, const char *sql, int64_t *number)
+{
+	struct sqlite3_stmt *stmt;
+	int code = db_prepare(db, sql, &stmt);
+
+	if (code != SQLITE_OK)
+		return code;
+	code = sqlite3_step(stmt);
+	if (code == SQLITE_ROW) {
+		*number = sqlite3_column_int64(stmt, 0);
+		code = SQLITE_OK;
+	}
+	sqlite3_finalize(stmt);
+	return code;
+}
+
+int
+db_prepare(struct sqlite3 *db, const char *sql, struct sqlite3_stmt **stmt)
+{
+	return sqlite3_prepare_v3(
+	    db, sql, -1, SQLITE_PREPARE_PERSISTENT, stmt, NULL);
+}
+
+static int
+parameter(struct sqlite3_stmt *stmt, const char *name)
+{
+	int number = sqlite3_bind_parameter_index(stmt, name);
+
+	MUST(number > 0);
+	return number;
+}
+
+void
+db_bind(struct sqlite3_stmt *stmt, const char *name, struct span span)
+{
+	int number = parameter(stmt, name);
+
+	if (span.data == NULL)
+		sqlite3_bind_null(stmt, number);
+	else if (text_is_utf8(span, NULL))
+		sqlite3_bind_text64(stmt, number, span.data, span.size,
+		    SQLITE_STATIC, SQLITE_UTF8);
+	else
+		sqlite3_bind_blob64(
+		    stmt, number, span.data, span.size, SQLITE_STATIC);
+}
+
+void
+db_bind_number(struct sqlite3_stmt *stmt, const char *name, int64_t number)
+{
+	sqlite3_bind_int64(stmt, parameter(stmt, name), number);
+}
+
+void
+db_bind_known(struct sqlite3_stmt *stmt, const char *name, int64_t number,
+    int64_t unknown)
+{
+	if (number == unknown)
+		db_bind(stmt, name, (struct span){NULL, 0});
+	else
+		db_bind_number(stmt, name, number);
+}
+
+int
+db_finish(struct sqlite3_stmt *stmt)
+{
+	int code = sqlite3_step(stmt);
+
+	sqlite3_reset(stmt);
+	return code == SQLITE_DONE || code == SQLITE_ROW ? SQLITE_OK : code;
+}
+
+struct span
+db_column(struct sqlite3_stmt *stmt, int column)
+{
+	struct span span = {NULL, 0};
+
+	if (sqlite3_column_type(stmt, column) == SQLITE_NULL)
+		return span;
+	/* First the pointer, then the size: the order SQLite asks for. */
+	span.data = sqlite3_column_type(stmt, column) == SQLITE_BLOB
+			? sqlite3_column_blob(stmt, column)
+			: (const char *)sqlite3_column_text(stmt, column);
+	span.size = (size_t)sqlite3_column_bytes(stmt, column);
+	if (span.data == NULL)
+		span.data = ""; /* of an empty BLOB */
+	return span;
+}
+
+bool
+db_is_busy(int code)
+{
+	return (code & 0xFF) == SQLITE_BUSY || (code & 0xFF) == SQLITE_LOCKED;
+}
+
+bool
+db_is_broken(int code)
+{
+	switch (code & 0xFF) {
+	case SQLITE_IOERR:
+	case SQLITE_CORRUPT:
+	case SQLITE_CANTOPEN:
+	case SQLITE_NOTADB:
+	case SQLITE_PROTOCOL:
+		return true;
+	default:
+		return false;
+	}
+}
+
+int
+db_fail(struct err *err, struct sqlite3 *db, int code, const char *name)
+{
+	const char *says = db != NULL && sqlite3_extended_errcode(db) == code
+			       ? sqlite3_errmsg(db)
+			       : sqlite3_errstr(code);
+
+	switch (code & 0xFF) {
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return err_set(
+		    err, ERR_BUSY, "%s: locked by another program", name);
+	case SQLITE_NOTADB:
+		return err_set(err, ERR_INPUT, "%s: not a database", name);
+	case SQLITE_CORRUPT:
+		return err_set(err, ERR_INPUT, "%s: corrupt (%s)", name, says);
+	case SQLITE_NOMEM:
+		return err_set_memory(err, "database");
+	default:
+		return err_set(err, ERR_SYSTEM, "%s: %s", name, says);
+	}
+}
+
+const char *
+db_engine_version(void)
+{
+	return sqlite3_libversion();
+}

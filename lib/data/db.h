@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef DB_H
+#define DB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+struct err;
+struct sqlite3;
+struct sqlite3_stmt;
+
+/*
+ * SQLite with our settings, and the few calls that we make on it. Results are
+ * SQLite's own codes: who calls decides whether trouble is waited for or
+ * reported.
+ */
+enum db_mode {
+	DB_LOCAL = 0,	  /* WAL */
+	DB_NETWORK = 1,	  /* EXCLUSIVE, rollback journal */
+	DB_TEMPORARY = 2, /* private, gone when closed; path is not used */
+	DB_READ = 3,	  /* changes nothing, not even the directory */
+};
+
+/*
+ * Open an existing file (DB_TEMPORARY: a new one), with synchronous FULL and
+ * nothing trusted. Waits for locks up to patience_ms.
+ * Gives SQLITE_OK with *db; else *db is NULL.
+ */
+int db_open(
+    struct sqlite3 **db, const char *path, enum db_mode mode, int patience_ms);
+
+/* Wait this long for locks from now on. */
+void db_set_patience(struct sqlite3 *db, int patience_ms);
+
+/* Take the journal that the mode works with, or leave it (one file remains).
+ * Reads back what SQLite says. */
+int db_enter_journal(struct sqlite3 *db, enum db_mode mode);
+int db_leave_journal(struct sqlite3 *db);
+
+/* Run SQL without a result. */
+int db_run(struct sqlite3 *db, const char *sql);
+
+/* Run SQL whose first column of the first row is a number. */
+int db_number(struct sqlite3 *db, const char *sql, int64_t *number);
+
+/* Prepare a statement that is used many times. */
+int db_prepare(struct sqlite3 *db, const char *sql, struct sqlite3_stmt **stmt);
+
+/*
+ * Bind a parameter by name (":id"). A span is lent until the statement is
+ * reset; none is NULL; what is no UTF-8 is a BLOB.
+ * Bug if there is no such parameter.
+ */
+void db_bind(struct sqlite3_stmt *stmt, const char *name, struct span span);
+void db_bind_number(
+    struct sqlite3_stmt *stmt, const char *name, int64_t number);
+/* The same, but a number that says "unknown" becomes NULL. */
+void db_bind_known(struct sqlite3_stmt *stmt, const char *name, int64_t number,
+    int64_t unknown);
+
+/* Run a bound statement without a result, and reset it. */
+int db_finish(struct sqlite3_stmt *stmt);
+
+/* Gives the bytes of a column, none for NULL; they die at the next step. */
+struct span db_column(struct sqlite3_stmt *stmt, int column);
+
+/* Is it only a lock that somebody else holds? */
+bool db_is_busy(int code);
+
+/* Does the connection have to be opened anew after this? */
+bool db_is_broken(int code);
+
+/*
+ * Say "name: what SQLite says" with the class that fits: ERR_BUSY for locks,
+ * ERR_INPUT for a file that is no (sound) database. db may be NULL.
+ * Gives always -1.
+ */
+int db_fail(struct err *err, struct sqlite3 *db, int code, const char *name);
+
+/* Gives SQLite's version: "3.40.1". */
+const char *db_engine_version(void);
+
+#endif

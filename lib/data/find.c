@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Default-named databases in a directory: what the next one is called, and
+ * which one lying there is the same work, not finished.
+ */
+#include <dirent.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <sqlite3.h>
+
+#include "base/clock.h"
+#include "base/must.h"
+#include "data/db.h"
+#include "data/lock.h"
+#include "data/plan.h"
+#include "data/sql.h"
+#include "data/store.h"
+
+#define PATTERN "llm_results_*.db"
+
+void
+store_default_name(unsigned tries, char *path, size_t size)
+{
+	char time[32];
+	int needed;
+
+	clock_wall_text("%Y%m%d_%H%M%S", time, sizeof time);
+	if (tries > 1)
+		needed =
+		    snprintf(path, size, "llm_results_%s_%u.db", time, tries);
+	else
+		needed = snprintf(path, size, "llm_results_%s.db", time);
+	MUST(needed > 0 && (size_t)needed < size);
+}
+
+static bool
+is_same_plan(struct sqlite3 *db, const char *digest)
+{
+	struct sqlite3_stmt *stmt;
+	bool same = false;
+
+	if (db_prepare(db, SQL_LAST_PLAN, &stmt) != SQLITE_OK)
+		return false;
+	if (sqlite3_step(stmt) == SQLITE_ROW)
+		same = span_equals(db_column(stmt, 0), span_of(digest));
+	sqlite3_finalize(stmt);
+	return same;
+}
+
+/* Could we go on with this one? What cannot be opened cannot. */
+static bool
+is_usable(const char *path, const char *digest)
+{
+	struct sqlite3 *db;
+	int64_t any_open = 0;
+	bool usable;
+
+	if (lock_is_held(path) || db_open(&db, path, DB_READ, 0) != SQLITE_OK)
+		return false;
+	usable = is_same_plan(db, digest) &&
+		 db_number(db, SQL_ANY_OPEN, &any_open) == SQLITE_OK &&
+		 any_open == 1;
+	sqlite3_close(db);
+	return usable;
+}
+
+struct candidate {
+	struct timespec changed;
+	char *path;
+};
+
+static int
+newest_first(const void *a, const void *b)
+{
+	const struct timespec *x = &((const struct candidate *)a)->changed;
+	const struct timespec *y = &((const struct candidate *)b)->changed;
+
+	if (x->tv_sec != y->tv_sec)
+		return x->tv_sec < y->tv_sec ? 1 : -1;
+	return (x->tv_nsec < y->tv_nsec) - (x->tv_nsec > y->tv_nsec);
+}
+
+static void
+free_all(struct candidate *all, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(all[i].path);
+	free(all);
+}
+
+/* Fill in one file. Gives false when it is none that counts. */
+static bool
+look_at(struct candidate *one, const char *directory, const char *name)
+{
+	struct stat st;
+
+	if (fnmatch(PATTERN, name, 0) != 0)
+		return false;
+	/* In the current directory the bare name is what people want to see. */
+	if (strcmp(directory, ".") == 0)
+		one->path = strdup(name);
+	else if (asprintf(&one->path, "%s/%s", directory, name) == -1)
+		one->path = NULL;
+	if (one->path == NULL)
+		return false;
+	if (lstat(one->path, &st) == -1 || !S_ISREG(st.st_mode) ||
+	    st.st_size == 0) {
+		free(one->path);
+		return false;
+	}
+	one->changed = st.st_mtim;
+	return true;
+}
+
+/* List the candidates, newest first. Gives how many. */
+static size_t
+list_all(const char *directory, struct candidate **all)
+{
+	DIR *dir = opendir(directory);
+	struct dirent *entry;
+	size_t count = 0;
+
+	*all = NULL;
+	while (dir != NULL && (entry = readdir(dir)) != NULL) {
+		struct candidate one;
+		struct candidate *more;
+
+		if (!look_at(&one, directory, entry->d_name))
+			continue;
+		more = reallocarray(*all, count + 1, sizeof **all);
+		if (more == NULL) {
+			free(one.path);
+			break;
+		}
+		*all = more;
+		more[count++] = one;
+	}
+	if (dir != NULL)
+		closedir(dir);
+	if (count > 1)
+		qsort(*all, count, sizeof **all, newest_first);
+	return count;
+}
+
+bool
+store_find(const char *directory, const char *digest, char *path, size_t size)
+{
+	struct candidate *all;
+	size_t count = list_all(directory, &all);
+	bool found = false;
+
+	for (size_t i = 0; i < count && !found; i++) {
+		if (strlen(all[i].path) >= size)
+			continue;
+		/* SQLite wants no symbolic link anywhere in the path. */
+		char *real = realpath(all[i].path, NULL);
+
+		found = real != NULL && is_usable(real, digest);
+		free(real);
+		if (found)
+			snprintf(path, size, "%s", all[i].path);
+	}
+	free_all(all, count);
+	return found;
+}
+
+bool
+store_find_newest(const char *directory, char *path, size_t size)
+{
+	struct candidate *all;
+	size_t count = list_all(directory, &all);
+	bool found = count > 0 && strlen(all[0].path) < size;
+
+	if (found)
+		snprintf(path, size, "%s", all[0].path);
+	free_all(all, count);
+	return found;
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Opens each input, decides its format, lets the reader of that format cut
+ * it up, and judges what all records have in common. Bad records are
+ * collected, not thrown at the caller one by one.
+ */
+#include "data/input.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/text.h"
+#include "data/reader.h"
+#include "data/source.h"
+
+#define TROUBLES_MAX_BYTES ((size_t)64 << 10)
+#define TROUBLE_MAX_BYTES 512 /* one reason */
+#define NAME_MAX_BYTES 1024   /* of a name in a message */
+#define JSON_MAX_BYTES ((size_t)1 << 40)
+
+static const char *const format_names[] = {
+    [INPUT_AUTO] = "auto",
+    [INPUT_LINES] = "lines",
+    [INPUT_NUL] = "nul",
+    [INPUT_JSONL] = "jsonl",
+};
+#define FORMAT_COUNT (sizeof format_names / sizeof *format_names)
+
+const char *
+input_format_name(enum input_format format)
+{
+	return format_names[format];
+}
+
+bool
+input_format_by_name(const char *name, enum input_format *format)
+{
+	for (size_t i = 0; i < FORMAT_COUNT; i++) {
+		if (strcmp(name, format_names[i]) == 0) {
+			*format = (enum input_format)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+size_t
+reader_json_max(const struct reader *reader)
+{
+	size_t most = reader->prompt_max_bytes;
+
+	if (most > JSON_MAX_BYTES / 6)
+		return JSON_MAX_BYTES;
+	return 6 * most + ((size_t)1 << 20);
+}
+
+/* Keep the id of a bad record: empty text, listed in facts->bad. */
+static int
+reader_keep_id(struct reader *reader, uint64_t line, struct err *err)
+{
+	struct input_facts *facts = reader->facts;
+	struct record record = {
+	    .text = {"", 0}, .file = reader->file, .line = line};
+
+	if (facts->bad_index_count == reader->bad_room) {
+		size_t room = reader->bad_room == 0 ? 64 : 2 * reader->bad_room;
+		uint32_t *bad =
+		    reallocarray(facts->bad, room, sizeof *facts->bad);
+
+		if (bad == NULL)
+			return err_set_memory(err, "bad records");
+		facts->bad = bad;
+		reader->bad_room = room;
+	}
+	if (prompts_add(reader->prompts, &record, err) == -1)
+		return -1;
+	facts->bad[facts->bad_index_count++] =
+	    prompts_count(reader->prompts) - 1;
+	return 0;
+}
+
+int
+reader_refuse(struct reader *reader, uint64_t line, struct err *err,
+    const char *format, ...)
+{
+	char reason[TROUBLE_MAX_BYTES];
+	va_list args;
+
+	if (reader->facts->bad_count++ < INPUT_TROUBLES_SHOWN) {
+		va_start(args, format);
+		vsnprintf(reason, sizeof reason, format, args);
+		va_end(args);
+		buf_printf(&reader->troubles, "%s:%llu: ", reader->name,
+		    (unsigned long long)line);
+		text_escape(&reader->troubles, span_of(reason), 0);
+		buf_add_byte(&reader->troubles, '\n');
+	}
+	return reader->conf->skip_bad ? reader_keep_id(reader, line, err) : 0;
+}
+
+int
+reader_take(struct reader *reader, const struct record *record, struct err *err)
+{
+	struct span text = record->text;
+	size_t bad = 0;
+
+	if (text.size > reader->prompt_max_bytes)
+		return reader_refuse(reader, record->line, err,
+		    "longer than %zu bytes (--max-prompt-bytes)",
+		    reader->prompt_max_bytes);
+	if (!text_is_utf8(text, &bad))
+		return reader_refuse(reader, record->line, err,
+		    "not UTF-8 at byte %zu", bad + 1);
+	if (text.size > 0 && memchr(text.data, '\0', text.size) != NULL)
+		return reader_refuse(
+		    reader, record->line, err, "a NUL byte in the prompt");
+	return prompts_add(reader->prompts, record, err);
+}
+
+static bool
+ends_with(const char *name, const char *end)
+{
+	size_t size = strlen(name);
+	size_t end_size = strlen(end);
+
+	return size > end_size && strcasecmp(name + size - end_size, end) == 0;
+}
+
+/* A table read as lines would send its header, and its rows with all their
+ * columns, as prompts. */
+static int
+refuse_unknown(const char *path, struct err *err)
+{
+	static const char *const endings[] = {
+	    ".csv", ".tsv", ".gz", ".zst", ".xz", ".parquet"};
+
+	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++)
+		if (ends_with(path, endings[i]))
+			return err_set(err, ERR_SYSTEM,
+			    "there is no reader for %s files: make it lines "
+			    "or jsonl, or say --input-format lines",
+			    endings[i]);
+	return 0;
+}
+
+/* Decide what INPUT_AUTO means for this input. */
+static int
+find_format(struct source *source, const char *path, enum input_format *format,
+    struct err *err)
+{
+	struct span line;
+
+	if (ends_with(path, ".jsonl") || ends_with(path, ".ndjson")) {
+		*format = INPUT_JSONL;
+		return 0;
+	}
+	if (refuse_unknown(path, err) == -1 ||
+	    source_peek(source, &line, err) == -1)
+		return -1;
+	*format = read_jsonl_knows(line) ? INPUT_JSONL : INPUT_LINES;
+	return 0;
+}
+
+static int
+read_fd(struct reader *reader, int fd, const char *path, struct err *err)
+{
+	enum input_format format = reader->conf->format;
+	struct source source;
+	int done = 0;
+
+	source_open(&source, fd, reader_json_max(reader));
+	if (format == INPUT_AUTO)
+		done = find_format(&source, path, &format, err);
+	if (done == 0 && format == INPUT_JSONL) {
+		done = read_jsonl(reader, &source, err);
+	} else if (done == 0) {
+		/* One more for a CR that does not count. */
+		source.piece_max = reader->prompt_max_bytes + 1;
+		done = format == INPUT_NUL ? read_nul(reader, &source, err)
+					   : read_lines(reader, &source, err);
+	}
+	source_close(&source);
+	return done;
+}
+
+/* Directories cannot be read, and a device such as /dev/zero has no end. */
+static int
+check_kind(int fd, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == -1)
+		return err_set_errno(err, "cannot be read");
+	if (S_ISDIR(st.st_mode))
+		return err_set(
+		    err, ERR_SYSTEM, "is a directory: name the files in it");
+	if (S_ISCHR(st.st_mode) && st.st_rdev != makedev(1, 3) && !isatty(fd))
+		return err_set(err, ERR_SYSTEM, "is a device, not a file");
+	return 0;
+}
+
+static int
+read_path(struct reader *reader, const char *path, struct err *err)
+{
+	bool is_stdin = strcmp(path, "-") == 0;
+	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	int done = -1;
+
+	if (fd == -1) {
+		err_set_errno(err, "cannot read %s", reader->name);
+		goto out;
+	}
+	done = check_kind(fd, err);
+	if (done == 0)
+		done = read_fd(reader, fd, path, err);
+	if (!is_stdin)
+		fd_close(&fd);
+	if (done == -1 && err != NULL && err->class == ERR_SYSTEM)
+		err_add(err, "%s", reader->name);
+out:
+	/* Whatever the machine said of it: the input is what is wrong. */
+	if (done == -1 && err != NULL && err->class == ERR_SYSTEM)
+		err->class = ERR_INPUT;
+	return done;
+}
+
+/* Name the input in prompts, and in name for messages. */
+static int
+begin_input(
+    struct reader *reader, const char *name, struct buf *shown, struct err *err)
+{
+	buf_clear(shown);
+	text_escape(shown, span_of(name), NAME_MAX_BYTES);
+	if (shown->failed)
+		return err_set_memory(err, "names of inputs");
+	reader->name = buf_span(shown).data;
+	return prompts_name_input(reader->prompts, name, &reader->file, err);
+}
+
+static int
+read_texts(struct reader *reader, struct buf *shown, struct err *err)
+{
+	const struct input_conf *conf = reader->conf;
+
+	if (conf->text_count == 0)
+		return 0;
+	if (begin_input(reader, "--prompt", shown, err) == -1)
+		return -1;
+	for (size_t i = 0; i < conf->text_count; i++) {
+		struct record record = {.text = span_of(conf->texts[i]),
+		    .file = reader->file,
+		    .line = i + 1};
+
+		if (reader_take(reader, &record, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+read_all(struct reader *reader, struct err *err)
+{
+	const struct input_conf *conf = reader->conf;
+	struct buf shown;
+	int done;
+
+	buf_init(&shown, 16 * NAME_MAX_BYTES);
+	done = read_texts(reader, &shown, err);
+	for (size_t i = 0; done == 0 && i < conf->path_count; i++) {
+		const char *path = conf->paths[i];
+		const char *name = strcmp(path, "-") == 0 ? "stdin" : path;
+
+		done = begin_input(reader, name, &shown, err);
+		if (done == 0)
+			done = read_path(reader, path, err);
+	}
+	buf_free(&shown);
+	return done;
+}
+
+/* Say where no prompt was found: "a.txt", "a.txt and 2 more". */
+static int
+say_nothing_found(const struct input_conf *conf, struct err *err)
+{
+	const char *first = conf->path_count > 0 ? conf->paths[0] : "--prompt";
+	struct buf shown;
+
+	buf_init(&shown, 16 * NAME_MAX_BYTES);
+	text_escape(&shown, span_of(strcmp(first, "-") == 0 ? "stdin" : first),
+	    NAME_MAX_BYTES);
+	if (conf->path_count > 1)
+		buf_printf(&shown, " and %zu more", conf->path_count - 1);
+	err_set(err, ERR_INPUT, "no prompts in %s", buf_span(&shown).data);
+	buf_free(&shown);
+	return -1;
+}
+
+int
+input_read(const struct input_conf *conf, struct prompts *prompts,
+    struct input_facts *facts, struct err *err)
+{
+	struct reader reader = {
+	    .conf = conf, .prompts = prompts, .facts = facts};
+	uint64_t bad;
+	int done;
+
+	*facts = (struct input_facts){0};
+	reader.prompt_max_bytes = conf->prompt_max_bytes != 0
+				      ? conf->prompt_max_bytes
+				      : INPUT_PROMPT_MAX_BYTES;
+	buf_init(&reader.troubles, TROUBLES_MAX_BYTES);
+	done = read_all(&reader, err);
+	bad = facts->bad_count;
+	if (reader.troubles.size > 0)
+		facts->troubles = strdup(reader.troubles.data);
+	buf_free(&reader.troubles);
+	if (done == -1)
+		return -1;
+	if (bad > 0 && !conf->skip_bad)
+		return err_set(err, ERR_INPUT, "%llu bad record%s",
+		    (unsigned long long)bad, bad == 1 ? "" : "s");
+	if (prompts_count(prompts) == 0)
+		return say_nothing_found(conf, err);
+	return 0;
+}
+
+void
+input_facts_free(struct input_facts *facts)
+{
+	free(facts->troubles);
+	free(facts->bad);
+	*facts = (struct input_facts){0};
+}

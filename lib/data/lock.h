@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LOCK_H
+#define LOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct err;
+
+/*
+ * One coordinator per database: an open-file-description lock on DB.lock,
+ * which names its holder (pid, host, job). The kernel drops it with the
+ * holder, so a stale file is no obstacle. The holder removes the file on a
+ * clean end; whoever locks a file that is no longer at its path starts over.
+ */
+struct lock {
+	int fd;	    /* -1: not held */
+	char *path; /* of the lock file */
+};
+
+/*
+ * Take the lock of the database at path (its directory exists).
+ * Tries again for up to 1 s: a dying holder's children may still have it.
+ * Fails ERR_BUSY naming pid and host of the holder; ERR_SYSTEM otherwise.
+ */
+int lock_take(struct lock *lock, const char *db_path, struct err *err);
+
+/* Is the database locked by somebody now? Creates nothing, waits for nothing.
+ */
+int lock_is_held(const char *db_path);
+
+/* What the lock file says of its holder. */
+struct lock_holder {
+	int64_t pid;	/* 0 unknown */
+	char host[256]; /* "" unknown */
+	char job[64];	/* of Slurm; "" none */
+};
+
+/* The same as lock_is_held, and who it is. */
+bool lock_find_holder(const char *db_path, struct lock_holder *holder);
+
+/* Remove the file, let go. */
+void lock_release(struct lock *lock);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef PROMPTS_H
+#define PROMPTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+struct err;
+
+/*
+ * All input records in one block: built once by the coordinator, then sealed
+ * (memfd, no more writes) and mapped read-only by every worker through fork.
+ * Access by index is O(1); 8 bytes per plain record beside its text.
+ */
+struct record {
+	struct span text; /* the prompt as llm_results shows it; never none */
+	struct span body; /* raw JSON object {"messages":…,"system":…,
+			     "model":…,"params":…} with the keys that the
+			     record had, or none for a plain prompt */
+	struct span custom_id; /* the record's own id as text, or none */
+	struct span fields;    /* raw JSON object of other keys, or none */
+	uint32_t file;	       /* as prompts_name_input gave it */
+	uint64_t line;	       /* from 1; 0 unknown */
+};
+
+struct prompts;
+
+/* Begin a block. Fails ERR_MEMORY or ERR_SYSTEM. */
+struct prompts *prompts_new(struct err *err);
+
+/*
+ * Append one record (copied). file and line are kept only for records with
+ * body, custom_id or fields, or when keep_places was asked for: plain lists
+ * stay small.
+ * Fails ERR_MEMORY; ERR_INPUT over 4,294,967,294 records.
+ * Bug if sealed.
+ */
+int prompts_add(
+    struct prompts *prompts, const struct record *record, struct err *err);
+
+/* Keep file and line of every record added from now on. */
+void prompts_keep_places(struct prompts *prompts);
+
+/* Name one more input (copied). Gives its number for record.file. */
+int prompts_name_input(
+    struct prompts *prompts, const char *name, uint32_t *file, struct err *err);
+
+/* Gives the name, or NULL when no input has that number. */
+const char *prompts_input_name(const struct prompts *prompts, uint32_t file);
+
+/* No more additions: trim, seal, map read-only. Where the kernel refuses
+ * sealing, anonymous memory stays. */
+int prompts_seal(struct prompts *prompts, struct err *err);
+
+/* Gives the number of records. */
+uint32_t prompts_count(const struct prompts *prompts);
+
+/* Gives bytes of the whole block. */
+size_t prompts_bytes(const struct prompts *prompts);
+
+/* Gives the record by value; spans live as long as the block. Bug if index is
+ * out of range. Cost: O(1). */
+struct record prompts_at(const struct prompts *prompts, uint32_t index);
+
+void prompts_free(struct prompts *prompts);
+
+#endif

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SQL_H
+#define SQL_H
+
+/*
+ * All SQL of the project's writing side, prepared once, bound by name. Each
+ * text has a line on what it is for.
+ *
+ * The plan of a run: llm_runs.plan is the digest (plan_digest), and the key
+ * "plan" of llm_runs.settings is what plan_put_settings wrote.
+ *
+ * A seed's database that was taken over has a run 0 of version 'seed': in it
+ * '' and 'NA' mean open as well, unless an attempt says otherwise.
+ */
+#define SQL_APPLICATION_ID 0x4C4C4D4C /* "LLML" */
+#define SQL_SCHEMA_VERSION 1	      /* user_version */
+
+/* Outcomes that answer, as a list for IN (outcome_trait says the same). */
+#define SQL_ANSWERING "('ok', 'length', 'tool_calls')"
+
+/* Does the result of row r begin with "Error: Failed after "? As a range: it
+ * is asked of every row. Whether the prompt did fail is known from the last
+ * attempt: an answer may begin like that, too. */
+#define SQL_LOOKS_FAILED                                                       \
+	"(r.result >= 'Error: Failed after '"                                  \
+	" AND r.result < 'Error: Failed after!')"
+
+/* Is it one of the texts that a seed's database means "open" by? */
+#define SQL_LOOKS_BLANK "(r.result = '' OR r.result = 'NA')"
+
+/* The one table that answers need: the seed's, to the letter. */
+#define SQL_CREATE_RESULTS                                                     \
+	"CREATE TABLE llm_results (\n"                                         \
+	"    id INTEGER PRIMARY KEY,\n"                                        \
+	"    prompt TEXT NOT NULL,\n"                                          \
+	"    result TEXT,\n"                                                   \
+	"    created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP\n"                 \
+	");\n"
+
+/* What stands beside it. Attempts have no key of their own: rowid is the
+ * order in which they were written. */
+#define SQL_CREATE_SIDE                                                        \
+	"CREATE TABLE llm_runs (\n"                                            \
+	"    run_id INTEGER PRIMARY KEY,\n"                                    \
+	"    started_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP,\n"                \
+	"    ended_at TIMESTAMP,\n"                                            \
+	"    status TEXT, -- running, finished, interrupted, lost\n"           \
+	"    version TEXT,\n"                                                  \
+	"    host TEXT,\n"                                                     \
+	"    pid INTEGER,\n"                                                   \
+	"    user TEXT,\n"                                                     \
+	"    cwd TEXT,\n"                                                      \
+	"    argv TEXT,\n"                                                     \
+	"    slurm_job_id TEXT,\n"                                             \
+	"    plan TEXT, -- sha256\n"                                           \
+	"    shard TEXT,\n"                                                    \
+	"    settings TEXT -- JSON\n"                                          \
+	");\n"                                                                 \
+	"CREATE TABLE llm_attempts (\n"                                        \
+	"    id INTEGER NOT NULL, -- of the prompt\n"                          \
+	"    run_id INTEGER,\n"                                                \
+	"    attempt INTEGER NOT NULL,\n"                                      \
+	"    worker INTEGER,\n"                                                \
+	"    outcome TEXT NOT NULL,\n"                                         \
+	"    started_ms INTEGER, -- since 1970, UTC\n"                         \
+	"    duration_ms INTEGER,\n"                                           \
+	"    first_byte_ms INTEGER,\n"                                         \
+	"    http_status INTEGER,\n"                                           \
+	"    error TEXT,\n"                                                    \
+	"    request_id TEXT,\n"                                               \
+	"    model TEXT,\n"                                                    \
+	"    finish_reason TEXT,\n"                                            \
+	"    input_tokens INTEGER,\n"                                          \
+	"    output_tokens INTEGER,\n"                                         \
+	"    reasoning TEXT,\n"                                                \
+	"    refusal TEXT,\n"                                                  \
+	"    sha256 TEXT, -- of the answer\n"                                  \
+	"    raw TEXT\n"                                                       \
+	");\n"                                                                 \
+	"CREATE INDEX llm_attempts_id ON llm_attempts (id);\n"                 \
+	"CREATE TABLE llm_inputs (\n"                                          \
+	"    id INTEGER PRIMARY KEY, -- of the prompt\n"                       \
+	"    custom_id TEXT,\n"                                                \
+	"    file TEXT,\n"                                                     \
+	"    line INTEGER,\n"                                                  \
+	"    fields TEXT, -- JSON: the record's other keys\n"                  \
+	"    body TEXT -- JSON: messages, system, model, params\n"             \
+	");\n"                                                                 \
+	"CREATE VIEW llm_status AS\n"                                          \
+	"SELECT r.id AS id,\n"                                                 \
+	"    CASE\n"                                                           \
+	"    WHEN r.result IS NULL THEN 'open'\n"                              \
+	"    WHEN a.outcome IN " SQL_ANSWERING " THEN 'answered'\n"            \
+	"    WHEN " SQL_LOOKS_FAILED " THEN 'failed'\n"                        \
+	"    WHEN " SQL_LOOKS_BLANK " AND EXISTS (SELECT 1 FROM llm_runs\n"    \
+	"        WHERE run_id = 0 AND version = 'seed') THEN 'open'\n"         \
+	"    ELSE 'answered' END AS state,\n"                                  \
+	"    (SELECT count(*) FROM llm_attempts c WHERE c.id = r.id)\n"        \
+	"        AS attempts,\n"                                               \
+	"    a.outcome AS outcome, a.duration_ms AS duration_ms,\n"            \
+	"    a.input_tokens AS input_tokens,\n"                                \
+	"    a.output_tokens AS output_tokens\n"                               \
+	"FROM llm_results r LEFT JOIN llm_attempts a ON a.rowid =\n"           \
+	"    (SELECT max(b.rowid) FROM llm_attempts b WHERE b.id = r.id);\n"   \
+	"CREATE VIEW llm_failures AS\n"                                        \
+	"SELECT s.id AS id, s.attempts AS attempts, s.outcome AS outcome,\n"   \
+	"    r.result AS error, r.prompt AS prompt\n"                          \
+	"FROM llm_status s JOIN llm_results r ON r.id = s.id\n"                \
+	"WHERE s.state = 'failed';\n"
+
+/* Marks a seed's database as taken over. */
+#define SQL_ADOPT                                                              \
+	"INSERT INTO llm_runs (run_id, status, version)"                       \
+	" VALUES (0, 'adopted', 'seed')"
+
+/* Is there anything in the file? */
+#define SQL_COUNT_OBJECTS "SELECT count(*) FROM sqlite_schema"
+
+/* Has llm_results the seed's columns, as a real table? 4 if so. */
+#define SQL_COUNT_COLUMNS                                                      \
+	"SELECT count(*) FROM pragma_table_info('llm_results') AS c"           \
+	" WHERE (SELECT type FROM sqlite_schema WHERE name = 'llm_results')"   \
+	" = 'table' AND ((c.name = 'id' AND c.pk = 1)"                         \
+	" OR c.name IN ('prompt', 'result', 'created_at'))"
+
+/* Are our tables there? 3 if so. */
+#define SQL_COUNT_SIDE                                                         \
+	"SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN"  \
+	" ('llm_runs', 'llm_attempts', 'llm_inputs')"
+
+/* Is it a seed's database that was taken over? */
+#define SQL_IS_SEED                                                            \
+	"SELECT count(*) FROM llm_runs WHERE run_id = 0 AND version = 'seed'"
+
+/* How many prompts there are, if their ids have no gap. */
+#define SQL_MAX_ID "SELECT coalesce(max(id), 0) FROM llm_results"
+
+/* Have they none? */
+#define SQL_NO_GAP "SELECT count(*) = max(id) AND min(id) = 1 FROM llm_results"
+
+/* The plan of the last run that had one. */
+#define SQL_LAST_PLAN                                                          \
+	"SELECT plan, settings FROM llm_runs WHERE plan IS NOT NULL"           \
+	" ORDER BY run_id DESC LIMIT 1"
+
+/* All prompts in order, to compare them with a list. */
+#define SQL_PROMPTS                                                            \
+	"SELECT r.id, r.prompt, i.body FROM llm_results r"                     \
+	" LEFT JOIN llm_inputs i ON i.id = r.id ORDER BY r.id"
+
+/* The results that do not look like an answer: 0 open, 2 failed, 3 open if
+ * the database is a seed's. Two and three need a look at the attempts. */
+#define SQL_LOOKS                                                              \
+	"SELECT r.id, CASE WHEN r.result IS NULL THEN 0"                       \
+	" WHEN " SQL_LOOKS_BLANK " THEN 3 ELSE 2 END"                          \
+	" FROM llm_results r WHERE r.result IS NULL"                           \
+	" OR " SQL_LOOKS_FAILED " OR " SQL_LOOKS_BLANK
+
+/* One moment for the created_at of all prompts inserted together. */
+#define SQL_NOW "SELECT CURRENT_TIMESTAMP"
+
+/* A new prompt. */
+#define SQL_INSERT_PROMPT                                                      \
+	"INSERT INTO llm_results (id, prompt, created_at)"                     \
+	" VALUES (:id, :prompt, :created_at)"
+
+/* What a record was beside its prompt. */
+#define SQL_INSERT_INPUT                                                       \
+	"INSERT OR REPLACE INTO llm_inputs"                                    \
+	" (id, custom_id, file, line, fields, body)"                           \
+	" VALUES (:id, :custom_id, :file, :line, :fields, :body)"
+
+/* Runs whose coordinator never came to say how they ended. */
+#define SQL_END_LOST_RUNS                                                      \
+	"UPDATE llm_runs SET status = 'lost'"                                  \
+	" WHERE ended_at IS NULL AND status = 'running'"
+
+/* This run begins. */
+#define SQL_INSERT_RUN                                                         \
+	"INSERT INTO llm_runs (status, version, host, pid, user, cwd, argv,"   \
+	" slurm_job_id, plan, settings)"                                       \
+	" VALUES ('running', :version, :host, :pid, :user, :cwd, :argv,"       \
+	" :slurm_job_id, :plan, :settings)"
+
+/* This run ends. */
+#define SQL_END_RUN                                                            \
+	"UPDATE llm_runs SET ended_at = CURRENT_TIMESTAMP, status = :status"   \
+	" WHERE run_id = :run_id"
+
+/* One attempt. Written again after a COMMIT that may have failed, or from a
+ * spill file that was taken in before: then it is there already. */
+#define SQL_INSERT_ATTEMPT                                                     \
+	"INSERT INTO llm_attempts (id, run_id, attempt, worker, outcome,"      \
+	" started_ms, duration_ms, first_byte_ms, http_status, error,"         \
+	" request_id, model, finish_reason, input_tokens, output_tokens,"      \
+	" reasoning, refusal, sha256, raw)"                                    \
+	" SELECT :id, :run_id, :attempt, :worker, :outcome,"                   \
+	" :started_ms, :duration_ms, :first_byte_ms, :http_status, :error,"    \
+	" :request_id, :model, :finish_reason, :input_tokens, :output_tokens," \
+	" :reasoning, :refusal, :sha256, :raw"                                 \
+	" WHERE NOT EXISTS (SELECT 1 FROM llm_attempts WHERE id = :id"         \
+	" AND run_id IS :run_id AND attempt = :attempt AND worker = :worker"   \
+	" AND started_ms = :started_ms)"
+
+/* The prompt's end, if this note is one. */
+#define SQL_SET_RESULT "UPDATE llm_results SET result = :result WHERE id = :id"
+
+/* The last attempt at a prompt, to tell an answer from a failure, and whose
+ * run's it was. */
+#define SQL_LAST_OUTCOME                                                       \
+	"SELECT outcome, run_id FROM llm_attempts WHERE id = :id"              \
+	" ORDER BY rowid DESC LIMIT 1"
+
+/* One prompt's result, for exports. */
+#define SQL_READ_RESULT "SELECT result FROM llm_results WHERE id = :id"
+
+/* Its last attempt, and how many there are. */
+#define SQL_READ_ATTEMPT                                                       \
+	"SELECT outcome, error, model, finish_reason, reasoning,"              \
+	" duration_ms, input_tokens, output_tokens,"                           \
+	" (SELECT count(*) FROM llm_attempts WHERE id = :id)"                  \
+	" FROM llm_attempts WHERE id = :id ORDER BY rowid DESC LIMIT 1"
+
+/* Is there anything to do in a database lying around? */
+#define SQL_ANY_OPEN                                                           \
+	"SELECT EXISTS (SELECT 1 FROM llm_results WHERE result IS NULL)"
+
+/* What every result looks like (0 open, 1 an answer, 2 failed, 3 open if the
+ * database is a seed's), and the text of those that failed. */
+#define SQL_SURVEY_RESULTS                                                     \
+	"SELECT r.id, CASE WHEN r.result IS NULL THEN 0"                       \
+	" WHEN " SQL_LOOKS_BLANK " THEN 3"                                     \
+	" WHEN " SQL_LOOKS_FAILED " THEN 2 ELSE 1 END,"                        \
+	" CASE WHEN " SQL_LOOKS_FAILED " THEN r.result END"                    \
+	" FROM llm_results r"
+
+/* The numbers of every attempt, as they were written. */
+#define SQL_SURVEY_ATTEMPTS                                                    \
+	"SELECT run_id, outcome, started_ms, duration_ms, input_tokens,"       \
+	" output_tokens FROM llm_attempts"
+
+/* The last run; times as seconds since 1970 as well. */
+#define SQL_SURVEY_LAST_RUN                                                    \
+	"SELECT run_id, status, started_at, ended_at,"                         \
+	" CAST(strftime('%s', started_at) AS INTEGER),"                        \
+	" CAST(strftime('%s', ended_at) AS INTEGER), version, host, pid"       \
+	" FROM llm_runs WHERE run_id > 0 ORDER BY run_id DESC LIMIT 1"
+
+/* How many runs there were. */
+#define SQL_SURVEY_RUNS "SELECT count(*) FROM llm_runs WHERE run_id > 0"
+
+/* Is the file sound? One row "ok", or one per fault. */
+#define SQL_VERIFY_FILE "PRAGMA integrity_check(20)"
+
+/* Every result, and the sha256 of every attempt that answered: both in the
+ * order of the prompts, so that one walk over both brings them together. */
+#define SQL_VERIFY_RESULTS                                                     \
+	"SELECT r.id, r.result FROM llm_results r ORDER BY r.id"
+#define SQL_VERIFY_ATTEMPTS                                                    \
+	"SELECT a.id, a.sha256 FROM llm_attempts a"                            \
+	" WHERE a.sha256 IS NOT NULL ORDER BY a.id, a.rowid"
+
+/* Save everything that the connection sees into another file. */
+#define SQL_RESCUE "VACUUM INTO :path"
+
+#endif

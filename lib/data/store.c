@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A store from its opening to its end: the lock first, then the file, then
+ * SQLite; at the end everything in reverse, so that one file remains.
+ */
+#include "data/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "data/fskind.h"
+#include "data/schema.h"
+#include "data/sql.h"
+#include "data/store_inner.h"
+
+#define PATIENCE_MS 30000      /* for other programs' locks, at the start */
+#define PATIENCE_END_MS 500    /* at the end */
+#define NAP_MS 50	       /* between tries at the end */
+#define RESULT_MAX_BYTES 65536 /* "Error: Failed after …" */
+#define ROW_MAX_BYTES ((size_t)1 << 30)
+
+static const char *const stmt_texts[STMT_COUNT] = {
+    [STMT_INSERT_ATTEMPT] = SQL_INSERT_ATTEMPT,
+    [STMT_SET_RESULT] = SQL_SET_RESULT,
+    [STMT_LAST_OUTCOME] = SQL_LAST_OUTCOME,
+    [STMT_READ_RESULT] = SQL_READ_RESULT,
+    [STMT_READ_ATTEMPT] = SQL_READ_ATTEMPT,
+};
+
+const char *
+store_name(const struct store *store)
+{
+	return store->shown != NULL ? store->shown : "temporary database";
+}
+
+const char *
+store_path(const struct store *store)
+{
+	return store->is_rescued ? store->path : store->shown;
+}
+
+const char *
+store_spill_path(const struct store *store)
+{
+	return store->spill == NULL ? NULL : spill_path(store->spill);
+}
+
+static int
+prepare_all(struct store *store)
+{
+	int code = SQLITE_OK;
+
+	for (int i = 0; i < STMT_COUNT && code == SQLITE_OK; i++)
+		code = db_prepare(store->db, stmt_texts[i], &store->stmts[i]);
+	return code;
+}
+
+int
+store_connect(struct store *store, int patience_ms)
+{
+	int code = db_open(&store->db, store->path, store->mode, patience_ms);
+
+	if (code == SQLITE_OK)
+		code = db_enter_journal(store->db, store->mode);
+	if (code == SQLITE_OK)
+		code = prepare_all(store);
+	if (code != SQLITE_OK)
+		store_disconnect(store);
+	return code;
+}
+
+void
+store_disconnect(struct store *store)
+{
+	for (int i = 0; i < STMT_COUNT; i++) {
+		sqlite3_finalize(store->stmts[i]);
+		store->stmts[i] = NULL;
+	}
+	sqlite3_close(store->db);
+	store->db = NULL;
+	store->wal.st_ino = 0;
+}
+
+static void
+store_free(struct store *store)
+{
+	store_disconnect(store);
+	lock_release(&store->lock);
+	note_queue_free(&store->queue);
+	spill_free(store->spill);
+	buf_free(&store->columns);
+	buf_free(&store->result);
+	free(store->shown);
+	free(store->path);
+	free(store);
+}
+
+static struct store *
+store_new(const struct store_conf *conf, struct err *err)
+{
+	struct store *store = calloc(1, sizeof *store);
+
+	if (store == NULL) {
+		err_set_memory(err, "store");
+		return NULL;
+	}
+	store->lock.fd = -1;
+	store->durable = conf->durable;
+	store->arg = conf->arg;
+	store->patience_ms =
+	    conf->patience_ms > 0 ? conf->patience_ms : PATIENCE_MS;
+	note_queue_init(&store->queue);
+	buf_init(&store->result, RESULT_MAX_BYTES);
+	buf_init(&store->columns, ROW_MAX_BYTES);
+	return store;
+}
+
+/* Fill path and shown: SQLite wants no symbolic link anywhere, people want
+ * to see what they typed. Gives the real directory, given, or NULL. */
+static char *
+resolve(struct store *store, const char *path, struct err *err)
+{
+	const char *slash = strrchr(path, '/');
+	const char *name = slash == NULL ? path : slash + 1;
+	char *directory =
+	    slash == NULL ? strdup(".") : strndup(path, (size_t)(name - path));
+	char *real = directory == NULL ? NULL : realpath(directory, NULL);
+
+	free(directory);
+	if (real == NULL) {
+		err_set_errno(err, "cannot open %s", path);
+		return NULL;
+	}
+	store->shown = strdup(path);
+	if (store->shown != NULL &&
+	    asprintf(&store->path, "%s/%s", strcmp(real, "/") == 0 ? "" : real,
+		name) != -1)
+		return real;
+	store->path = NULL;
+	free(real);
+	err_set_memory(err, "store");
+	return NULL;
+}
+
+/* What is at the path may be a plain file or nothing. */
+static int
+check_kind(const struct store *store, bool *exists, struct err *err)
+{
+	struct stat st;
+
+	*exists = lstat(store->path, &st) == 0;
+	if (!*exists)
+		return errno == ENOENT
+			   ? 0
+			   : err_set_errno(err, "cannot open %s", store->shown);
+	if (S_ISREG(st.st_mode))
+		return 0;
+	return err_set(err, ERR_INPUT, "%s: %s, not a database", store->shown,
+	    S_ISDIR(st.st_mode)	  ? "a directory"
+	    : S_ISLNK(st.st_mode) ? "a symbolic link"
+				  : "a special file");
+}
+
+/* Make the file with its name durable, readable by nobody else. */
+static int
+make_file(struct store *store, int fd, const char *directory, struct err *err)
+{
+	int directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int done = 0;
+
+	store->is_created = true;
+	if (fchmod(fd, 0600) == -1 || fsync(fd) == -1 || directory_fd == -1 ||
+	    fsync(directory_fd) == -1)
+		done = err_set_errno(err, "cannot create %s", store->shown);
+	fd_close(&directory_fd);
+	return done;
+}
+
+/* Create the file, or see that an existing one can be written. Before SQLite
+ * has it open: closing a descriptor drops a process's locks on the file. */
+static int
+open_file(struct store *store, const char *directory, bool create_only,
+    struct err *err)
+{
+	const int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+	int fd = open(store->path, flags | O_CREAT | O_EXCL, 0600);
+	int done = 0;
+
+	if (fd != -1) {
+		done = make_file(store, fd, directory, err);
+	} else if (errno != EEXIST || create_only) {
+		done = err_set_errno(err, "cannot create %s", store->shown);
+	} else {
+		fd = open(store->path, flags);
+		if (fd == -1)
+			done =
+			    err_set_errno(err, "cannot open %s", store->shown);
+	}
+	fd_close(&fd);
+	return done;
+}
+
+/* Open the database and see to its schema. */
+static int
+open_database(struct store *store, struct err *err)
+{
+	enum schema_kind kind;
+	int64_t seed = 0;
+	int code =
+	    db_open(&store->db, store->path, store->mode, store->patience_ms);
+
+	if (code != SQLITE_OK)
+		return db_fail(err, store->db, code, store_name(store));
+	if (schema_look(store->db, store_name(store), &kind, err) == -1 ||
+	    schema_make(store->db, store_name(store), kind, err) == -1)
+		return -1;
+	code = db_number(store->db, SQL_IS_SEED, &seed);
+	if (code == SQLITE_OK)
+		code = prepare_all(store);
+	if (code != SQLITE_OK)
+		return db_fail(err, store->db, code, store_name(store));
+	store->is_seed = seed == 1;
+	return 0;
+}
+
+static int
+open_path(struct store *store, const struct store_conf *conf, struct err *err)
+{
+	char *directory = resolve(store, conf->path, err);
+	bool exists = false;
+	const char *network;
+	int done = -1;
+
+	if (directory == NULL)
+		return -1;
+	if (check_kind(store, &exists, err) == -1)
+		goto out;
+	if (exists && conf->create_only) {
+		/* Whoever has it may work on it for long: no lock is tried. */
+		errno = EEXIST;
+		err_set_errno(err, "cannot create %s", store->shown);
+		goto out;
+	}
+	if (lock_take(&store->lock, store->path, err) == -1 ||
+	    open_file(store, directory, conf->create_only, err) == -1)
+		goto out;
+	network = fskind_network(directory);
+	if (network != NULL) {
+		store->mode = DB_NETWORK;
+		log_say(LOG_INFO,
+		    "%s lies on %s: one commit a second, and no other program "
+		    "can read it meanwhile",
+		    store->shown, network);
+	}
+	store->spill = spill_new(store->path, err);
+	if (store->spill != NULL)
+		done = open_database(store, err);
+out:
+	/* What cannot be created has a stand-in; what is there must say what
+	 * is open, or everything would be paid for again. */
+	if (done == -1 && exists && !conf->create_only && err != NULL &&
+	    err->class == ERR_SYSTEM)
+		err->class = ERR_INPUT;
+	free(directory);
+	return done;
+}
+
+static int
+open_temporary(
+    struct store *store, const struct store_conf *conf, struct err *err)
+{
+	store->mode = DB_TEMPORARY;
+	if (conf->spill_path != NULL) {
+		store->spill = spill_new(conf->spill_path, err);
+		if (store->spill == NULL)
+			return -1;
+	}
+	return open_database(store, err);
+}
+
+struct store *
+store_open(const struct store_conf *conf, struct err *err)
+{
+	struct store *store = store_new(conf, err);
+	int done;
+
+	if (store == NULL)
+		return NULL;
+	if (conf->path != NULL)
+		done = open_path(store, conf, err);
+	else
+		done = open_temporary(store, conf, err);
+	if (done == 0)
+		return store;
+	store_disconnect(store);
+	if (store->is_created)
+		(void)unlink(store->path);
+	store_free(store);
+	return NULL;
+}
+
+/* Try to get everything into the database, or else into the spill. */
+void
+store_settle(struct store *store, int limit_ms)
+{
+	int64_t until_ns =
+	    clock_add(clock_now_ns(), (int64_t)limit_ms * CLOCK_MS);
+
+	for (;;) {
+		store_commit(store, clock_now_ns(), true);
+		if (note_queue_is_empty(&store->queue) ||
+		    clock_now_ns() >= until_ns)
+			break;
+		(void)poll(NULL, 0, NAP_MS);
+	}
+	if (store->queue.fresh_count > 0 && store->spill != NULL)
+		store_spill(store, clock_now_ns());
+}
+
+enum store_health
+store_close(struct store *store, const char *status, int limit_ms)
+{
+	enum store_health health;
+
+	if (store == NULL)
+		return STORE_HEALTHY;
+	store_settle(store, limit_ms);
+	health = store_health(store, NULL);
+	if (store->db != NULL) {
+		db_set_patience(store->db, PATIENCE_END_MS);
+		store_end_run(store, status);
+		if (store->mode != DB_TEMPORARY &&
+		    db_leave_journal(store->db) != SQLITE_OK)
+			log_say(LOG_INFO,
+			    "%s: somebody reads it; its -wal file belongs to "
+			    "it",
+			    store_name(store));
+	}
+	store_free(store);
+	return health;
+}
+
+bool
+store_discard_if_unused(struct store *store)
+{
+	if (!store->is_created || store->is_noted || store->is_rescued)
+		return false;
+	/* Its journal, and a -wal, go when the connection closes. */
+	store_disconnect(store);
+	(void)unlink(store->path);
+	store_free(store);
+	return true;
+}

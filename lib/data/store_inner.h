@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef STORE_INNER_H
+#define STORE_INNER_H
+
+#include <sys/stat.h>
+
+#include "data/db.h"
+#include "data/lock.h"
+#include "data/note.h"
+#include "data/prompts.h"
+#include "data/spill.h"
+#include "data/store.h"
+
+/*
+ * What the files of the store share. The order in which things happen:
+ * store.c opens and closes, load.c brings list and database together,
+ * commit.c writes, heal.c waits and spills when that fails, rescue.c finds
+ * the file again, rows.c reads.
+ */
+enum store_stmt {
+	STMT_INSERT_ATTEMPT = 0,
+	STMT_SET_RESULT = 1,
+	STMT_LAST_OUTCOME = 2,
+	STMT_READ_RESULT = 3,
+	STMT_READ_ATTEMPT = 4,
+};
+#define STMT_COUNT 5
+
+struct store {
+	struct sqlite3 *db; /* NULL: not open at the moment */
+	struct sqlite3_stmt *stmts[STMT_COUNT];
+	struct lock lock;
+	char *path;  /* real; NULL: temporary */
+	char *shown; /* as given, for people */
+	enum db_mode mode;
+	bool is_created; /* the file, by us */
+	bool is_seed;	 /* '' and 'NA' are open */
+	bool is_noted;	 /* something was remembered */
+	bool is_rescued; /* the file went away; path is where we are now */
+	int patience_ms; /* for other programs' locks before the first call */
+
+	void (*durable)(void *arg, const struct store_durable *what);
+	void *arg;
+
+	const struct prompts *prompts; /* of store_load */
+	char plan[PLAN_DIGEST_BYTES];
+	char settings[PLAN_DIGEST_BYTES]; /* all but the prompts */
+	uint32_t count;			  /* prompts in the database */
+	int64_t run_id; /* 0: store_begin_run was not called */
+
+	struct note_queue queue;
+	int64_t due_ns;	   /* when the next commit may be */
+	int64_t commit_ns; /* spent in commits */
+	struct stat wal;   /* which -wal file is ours; st_ino 0 unknown */
+
+	bool in_trouble;
+	int64_t trouble_ns; /* since when */
+	int64_t retry_ns;   /* next try of the database */
+	int64_t backoff_ns;
+	char trouble[512];   /* what it is */
+	struct spill *spill; /* NULL: --no-db has none */
+	int64_t spill_due_ns;
+	bool spill_fails;  /* no place took the last batch */
+	char health[1024]; /* text of store_health */
+
+	struct buf result;  /* scratch of note_result */
+	struct buf columns; /* what store_read_row gave */
+};
+
+/* runs.c: write how this run ended. */
+void store_end_run(struct store *store, const char *status);
+
+/* store.c: what to call the database in messages. */
+const char *store_name(const struct store *store);
+
+/* store.c: open the database and prepare all statements; a SQLite code. */
+int store_connect(struct store *store, int patience_ms);
+void store_disconnect(struct store *store);
+
+/* commit.c: write into the transaction at hand; SQLite codes. *is_new (may
+ * be NULL): the attempt was not there already. */
+int store_write_attempt(
+    struct store *store, const struct note *note, bool *is_new);
+int store_write_result(struct store *store, const struct note *note);
+
+/* commit.c: tell that the note is durable. */
+void store_tell(const struct store *store, const struct note *note);
+
+/* load.c: what the text of a result says by itself (SQL_LOOKS_…). */
+bool store_looks_failed(struct span result);
+bool store_looks_blank(struct span result);
+
+/* load.c: take in what an earlier run spilled. */
+int store_take_in(struct store *store, uint8_t *states,
+    struct store_counts *counts, struct err *err);
+
+/* heal.c: the database refused (a SQLite code). */
+void store_take_trouble(struct store *store, int code, int64_t now_ns);
+/* After a commit: the trouble, if any, is over. */
+void store_end_trouble(struct store *store);
+/* Write what is fresh into the spill file. */
+void store_spill(struct store *store, int64_t now_ns);
+
+/* rescue.c: is the connection open, and does it lead to the file at the path?
+ * Mends it where it can. A SQLite code. */
+int store_mend(struct store *store);
+
+#endif
