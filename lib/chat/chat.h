@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef CHAT_H
+#define CHAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/secret.h"
+#include "data/prompts.h"
+#include "wire/reply.h"
+
+struct err;
+
+/*
+ * One way to call a model: one request in, one reply out. It runs in a worker
+ * process, alone, and may do there what it likes; it knows neither scheduler
+ * nor database. Adding a backend is one file with a const struct chat, listed
+ * in chat.c.
+ */
+
+/* Settings of all backends; plain data, filled before the nursery opens and
+ * inherited by every worker. Pointers are lent for the whole run. */
+struct chat_conf {
+	const struct chat *kind;
+	const struct prompts *prompts;
+	bool allow_empty;	 /* an empty answer is an answer */
+	size_t answer_cap_bytes; /* longer fails as too_long */
+	int64_t grace_ns;	 /* between SIGTERM and SIGKILL of a command */
+	uint64_t random_seed;	 /* for scripted faults */
+
+	/* http */
+	const char *url;    /* complete, …/chat/completions */
+	const char *model;  /* NULL: none sent */
+	const char *system; /* NULL: none */
+	const char *params; /* raw JSON object of body parameters, or NULL */
+	int64_t max_tokens; /* 0: not sent */
+	const char *const *headers; /* "Name: value", NULL-terminated; NULL */
+	struct secret key;	    /* text NULL: no Authorization is sent */
+	int64_t connect_timeout_ms;
+	const char *agent; /* User-Agent; NULL: "llmill" */
+
+	/* exec */
+	const char *const *command; /* argv, NULL-terminated */
+
+	/* echo */
+	const char *script; /* "ms=50,fail=1%", without "echo:"; or NULL */
+};
+
+/* One call. */
+struct chat_request {
+	uint32_t index;	  /* of the prompt */
+	uint32_t attempt; /* from 1 */
+	uint32_t worker;  /* slot, from 0 */
+	struct record record;
+	int64_t started_ns; /* when the job came */
+	int64_t allowed_ns; /* the whole call, from started_ns */
+	int stop_fd; /* readable (or at its end) when the call must be given
+			up at once: STOP, or the coordinator died. Only looked
+			at, never read. */
+	/* Tell how many bytes of the answer are in; cheap, throttled. */
+	void (*beat)(void *arg, uint64_t bytes);
+	void *beat_arg;
+};
+
+struct chat {
+	const char *name; /* "http" */
+	/* The worker must outlive a dead coordinator long enough to sweep
+	 * commands it started: no PDEATHSIG, subreaper. */
+	bool owns_processes;
+
+	/* Look at the settings before anything is started: pure, no I/O.
+	 * May be NULL. Fails ERR_USAGE. */
+	int (*check)(const struct chat_conf *conf, struct err *err);
+
+	/* Once, in the nursery: what all workers can share. May be NULL. */
+	int (*prepare)(const struct chat_conf *conf, struct err *err);
+
+	/* In the worker, before HELLO. NULL with reply->outcome and
+	 * reply->error when it can never work (no such CA file). */
+	void *(*open)(
+	    const struct chat_conf *conf, uint32_t worker, struct reply *reply);
+
+	/* One call. Fills reply; spans live until the next call or close. A
+	 * given-up call (stop_fd) is OUTCOME_INTERRUPTED. The worker fills
+	 * duration_ms. */
+	void (*call)(void *self, const struct chat_request *request,
+	    struct reply *reply);
+
+	void (*close)(void *self);
+};
+
+/* Gives the backend, or NULL when there is none so named. */
+const struct chat *chat_by_name(const char *name);
+
+/* Gives "echo, exec, http" for messages. */
+const char *chat_names(void);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef CHAT_CURL_H
+#define CHAT_CURL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "wire/outcome.h"
+
+struct err;
+
+/*
+ * The only door to libcurl: one request at a time over one kept connection, for
+ * as long as a worker lives. It knows HTTP, and nothing of models.
+ *
+ * Redirects are not followed, only http and https are spoken, TLS is 1.2 or
+ * newer and always checked.
+ */
+struct curl_client;
+
+/* Plain data; copied by curl_client_open. */
+struct curl_client_conf {
+	const char *url;
+	const char *host; /* as it stands in url, for error texts */
+	int port;
+	const char *agent;	    /* User-Agent */
+	const char *const *headers; /* "Name: value", NULL-terminated */
+	bool get;		    /* every request is a GET without a body */
+	bool direct; /* never through a proxy; else as the environment says */
+	int64_t connect_timeout_ms; /* > 0; name lookup and TLS count too */
+};
+
+/* One call; lent until curl_client_post returns. */
+struct curl_request {
+	struct span body;
+	size_t cap_bytes; /* of the response body, after decompression */
+	int64_t started_ns;
+	int64_t allowed_ns; /* the whole call, from started_ns */
+	int stop_fd; /* readable or at its end: give up at once; -1 none */
+	void (*beat)(void *arg, uint64_t bytes); /* NULL: nobody listens */
+	void *beat_arg;
+};
+
+/* What came; lent by the client until the next call. */
+struct curl_response {
+	/* OK: a whole response is here, whatever its status says. Else
+	 * interrupted, too_long, timeout_connect, timeout_total, no_server,
+	 * tls, truncated, garbage or out_of_memory. */
+	enum outcome outcome;
+	int status; /* 100 … 999; 0 none came */
+	char *body; /* also what came of one cut short */
+	size_t body_size;
+	int64_t first_byte_ns; /* when the first byte came, -1 none did */
+	struct span error;     /* one sentence when outcome is not OK */
+};
+
+/* Prepare libcurl and the TLS library, once per process family, before any
+ * thread. Fails ERR_SYSTEM. */
+int curl_client_prepare(struct err *err);
+
+/* Gives NULL without memory, or when libcurl cannot do what is asked. Nothing
+ * is connected yet. SIGPIPE is ignored from here on: TLS libraries write
+ * without MSG_NOSIGNAL. */
+struct curl_client *curl_client_open(
+    const struct curl_client_conf *conf, struct err *err);
+void curl_client_close(struct curl_client *client);
+
+/*
+ * Send one request and read the response whole. What a kept connection never
+ * took, because the server had closed it, is sent again on a fresh one: that
+ * is no failure.
+ */
+void curl_client_post(struct curl_client *client,
+    const struct curl_request *request, struct curl_response *response);
+
+/* Gives a header of the last response (the last one so named), or none. Dies
+ * with the next call. */
+struct span curl_client_header(struct curl_client *client, const char *name);
+
+/* Gives "7.88.1". */
+const char *curl_client_version(void);
+
+#endif

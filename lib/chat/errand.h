@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef ERRAND_H
+#define ERRAND_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/tail.h"
+#include "wire/reap.h"
+
+struct child;
+
+/*
+ * One command, once: bytes in, bytes out, from its start to its death. It
+ * knows nothing of prompts and answers.
+ */
+/* Why it was ended by us, if it was. */
+enum errand_ending {
+	ERRAND_ITSELF = 0,
+	ERRAND_TIMEOUT = 1,
+	ERRAND_GIVEN_UP = 2, /* stop_fd spoke */
+	ERRAND_TOO_LONG = 3, /* out reached its cap */
+	ERRAND_NO_MEMORY = 4,
+};
+
+struct errand {
+	/* Filled by the caller. */
+	struct span input;   /* for its stdin */
+	struct buf *out;     /* empty; takes its stdout, up to the cap */
+	int64_t deadline_ns; /* then TERM, and after the grace KILL */
+	int64_t grace_ns;
+	int stop_fd; /* readable or at its end: give up; only looked at */
+	void (*beat)(void *arg, uint64_t bytes); /* or NULL: out has grown */
+	void *beat_arg;
+
+	/* Filled by errand_run. */
+	enum errand_ending ending;
+	struct death death;
+	int64_t first_byte_ns; /* of stdout; -1 none came */
+	struct tail tail;      /* the end of its stderr */
+};
+
+/*
+ * See a started child through to its death and bury it with all that it left
+ * behind. Its stderr goes on to ours. Its death ends the errand, even if
+ * somebody still holds its stdout: what is in the pipe by then counts.
+ * When stop_fd is at its end the coordinator is dead: the grace is then 0.5 s
+ * at most, so that nothing is left within a second.
+ */
+void errand_run(struct errand *errand, struct child *child);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef URL_H
+#define URL_H
+
+#include <stdbool.h>
+
+struct err;
+
+#define URL_MAX_BYTES 8192 /* more than any server takes */
+
+/*
+ * What people type as a base URL → the one that is called. Pure.
+ */
+struct url {
+	char *base;   /* "http://127.0.0.1:8000/v1", no trailing slash; a query
+			 ("?api-version=…") stays at its end */
+	char *chat;   /* base + "/chat/completions", before the query */
+	char *models; /* base + "/models", likewise */
+	char *host;   /* lower case, IPv6 without brackets */
+	int port;     /* 1 … 65535 */
+	bool https;
+	bool loopback;	   /* this machine: no proxy is ever asked */
+	bool private_host; /* loopback or private address */
+	bool openai;	   /* api.openai.com */
+	bool azure;	   /* …/deployments/NAME: the key goes as api-key */
+};
+
+/*
+ * Apply the rules: no scheme → http for loopback and private addresses, else
+ * https; no path → /v1; trailing slashes and /chat/completions dropped.
+ * Reading chat again gives the same url. (So does reading base, but where
+ * somebody typed HOST/chat/completions because the server has no /v1.)
+ * Fails ERR_USAGE: userinfo (never echoed), other schemes, control bytes,
+ * blanks, a fragment, no host, a bad port, over URL_MAX_BYTES; ERR_MEMORY.
+ */
+int url_read(struct url *url, const char *text, struct err *err);
+void url_free(struct url *url);
+
+/* Does a URL as url_read gives it lead to api.openai.com? */
+bool url_is_openai(const char *url);
+
+#endif
