@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef EXPORT_H
+#define EXPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+struct err;
+struct store;
+struct store_row;
+
+/*
+ * Answers in prompt order, as they become ready. The place in the list is all
+ * that is kept: what a slow reader has not taken yet lies in the database.
+ */
+enum export_format {
+	EXPORT_AUTO = 0, /* txt on a terminal, jsonl elsewhere */
+	EXPORT_JSONL = 1,
+	EXPORT_TXT = 2,
+	EXPORT_TERMINAL = 3, /* txt with terminal controls escaped: what txt
+				becomes on a terminal */
+};
+
+/* Append one row in a format. Pure. Bug if the format is EXPORT_AUTO. */
+void export_put_row(
+    struct buf *buf, enum export_format format, const struct store_row *row);
+
+struct export;
+
+/*
+ * Begin an output: path "-" is descriptor 1, else FILE grows as FILE.part; a
+ * device or named pipe is written as it stands.
+ * Fails ERR_SYSTEM naming the file.
+ */
+struct export *export_open(const char *path, enum export_format format,
+    uint32_t count, struct err *err);
+
+/*
+ * Write what is ready: rows from the current place on, as long as states says
+ * that they are no longer open. Never blocks: a full pipe is tried again at
+ * the next call, and so is a row that the store cannot give now. Stops after
+ * 1 MiB.
+ * Gives 1 when there is more to write now, 0 when not; -1 when the reader went
+ * away ("output closed", EPIPE) or the disk is full (err says which; later
+ * calls do nothing and give 0). SIGPIPE must be ignored or blocked.
+ */
+int export_follow(struct export *export, struct store *store,
+    const uint8_t *states, struct err *err);
+
+/* Gives the descriptor to wait on for writing, -1 when not waiting. */
+int export_wait_fd(const struct export *export);
+
+/*
+ * End it and free it. whole: write the rest too, open ones with result null
+ * (blocks), and rename FILE.part to FILE; else finish the line that was begun
+ * (waits at most 1 s) and leave .part. Takes NULL calmly.
+ * Gives 0, or -1 with err when not all that was asked for is written; a reader
+ * that went away before is no failure any more.
+ */
+int export_close(
+    struct export *export, struct store *store, bool whole, struct err *err);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The layout of what people read when it is over: a label on the left and a
+ * list or a sentence beside it, inside the width of a page.
+ */
+#include "view/line.h"
+
+#include "base/hist.h"
+#include "base/text.h"
+
+#define LINE_COLUMNS 80
+
+void
+line_add(struct buf *list, uint64_t count, const char *one, const char *many)
+{
+	char text[32];
+
+	if (count == 0)
+		return;
+	buf_printf(list, "%s%s %s", list->size > 0 ? ", " : "",
+	    text_count(count, text, sizeof(text)), count == 1 ? one : many);
+}
+
+static void
+list_add_duration(struct buf *list, const char *name, int64_t duration_ns)
+{
+	char text[32];
+
+	buf_printf(list, "%s%s %s", list->size > 0 ? ", " : "", name,
+	    text_duration(duration_ns, text, sizeof(text)));
+}
+
+/* Gives the size of the first piece of text: up to a blank; in a list up to
+ * the blank after a comma. */
+static size_t
+piece_size(struct span text, bool is_list)
+{
+	for (size_t i = 1; i < text.size; i++)
+		if (text.data[i] == ' ' &&
+		    (!is_list || text.data[i - 1] == ','))
+			return i;
+	return text.size;
+}
+
+void
+line_put(struct buf *out, const char *label, struct span text, bool is_list)
+{
+	size_t column = *label == '\0' ? 0 : LINE_INDENT;
+
+	if (text.size == 0)
+		return;
+	buf_printf(out, "%-*s", (int)column, label);
+	for (size_t at = 0; at < text.size; at++) {
+		struct span piece = {text.data + at, text.size - at};
+		size_t columns;
+
+		piece.size = piece_size(piece, is_list);
+		columns = text_columns(piece);
+		if (at > 0 && column + 1 + columns > LINE_COLUMNS) {
+			buf_printf(out, "\n%*s", LINE_INDENT, "");
+			column = LINE_INDENT;
+		} else if (at > 0) {
+			buf_add_byte(out, ' ');
+			column++;
+		}
+		buf_add(out, piece.data, piece.size);
+		column += columns;
+		at += piece.size;
+	}
+	buf_add_byte(out, '\n');
+}
+
+void
+line_add_latency(struct buf *list, const struct hist *latency)
+{
+	if (latency->count == 0)
+		return;
+	list_add_duration(list, "p50", hist_share_ns(latency, 0.50));
+	list_add_duration(list, "p95", hist_share_ns(latency, 0.95));
+	list_add_duration(list, "p99", hist_share_ns(latency, 0.99));
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LINE_H
+#define LINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+struct hist;
+
+/*
+ * Lines of a label and a text, as summary and status have them. A list is
+ * collected in a buf, its items with a comma between.
+ */
+#define LINE_INDENT 10	    /* columns of the labels */
+#define LINE_LIST_CAP 16384 /* bytes of one list */
+
+/* Append "N word" to a list, in its singular or plural; nothing for none. */
+void line_add(
+    struct buf *list, uint64_t count, const char *one, const char *many);
+
+/* Append "p50 340 ms, p95 2.1 s, p99 4.0 s" to a list; nothing for none. */
+void line_add_latency(struct buf *list, const struct hist *latency);
+
+/* Append a label (may be empty) and a text, which goes on in a new line where
+ * it gets too wide: at a blank, in a list behind a comma. Nothing for an empty
+ * text. */
+void line_put(
+    struct buf *out, const char *label, struct span text, bool is_list);
+
+#endif

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What a person is told at the end. Every line is a label and a list; a list
+ * collects what there is to say, and a line without anything to say is left
+ * out.
+ */
+#include "view/summary.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "view/line.h"
+#include "view/stats.h"
+
+#define SUMMARY_REASON_LOOK 1024 /* bytes of a stop reason */
+
+/* What held the run back is said from these shares of its time on, and not
+ * of runs too short to tell. */
+#define SUMMARY_BUSY_PERCENT 90
+#define SUMMARY_WAIT_PERCENT 20
+#define SUMMARY_COMMIT_PERCENT 20
+#define SUMMARY_SHORT_NS CLOCK_S
+#define SUMMARY_WORKERS_ENOUGH 256 /* more is not what to try next */
+
+static int
+percent_of_run(const struct stats *stats, int64_t part_ns)
+{
+	double share = (double)part_ns / (double)stats_took_ns(stats);
+
+	return share > 1 ? 100 : (int)(share * 100);
+}
+
+/* The next round number over four times as many. */
+static uint32_t
+workers_to_try(uint32_t workers)
+{
+	uint32_t more = 8;
+
+	while (more <= workers * 4)
+		more *= 2;
+	return more;
+}
+
+static void
+say_busy(uint32_t workers, char *out, size_t size)
+{
+	if (workers == 1)
+		snprintf(out, size,
+		    "the only worker was always busy: try -j %u",
+		    workers_to_try(workers));
+	else if (workers < SUMMARY_WORKERS_ENOUGH)
+		snprintf(out, size,
+		    "all %u workers were always busy: try -j %u", workers,
+		    workers_to_try(workers));
+	else
+		snprintf(out, size, "all %u workers were always busy", workers);
+}
+
+const char *
+summary_bottleneck(const struct stats *stats, char *out, size_t size)
+{
+	int percent;
+
+	if (stats_took_ns(stats) < SUMMARY_SHORT_NS ||
+	    stats->answered + stats->failed < 2 * (uint64_t)stats->workers)
+		return NULL;
+	if (percent_of_run(stats, stats->all_busy_ns) >= SUMMARY_BUSY_PERCENT) {
+		say_busy(stats->workers, out, size);
+		return out;
+	}
+	percent = percent_of_run(stats, stats->server_wait_ns);
+	if (percent >= SUMMARY_WAIT_PERCENT) {
+		snprintf(out, size,
+		    "%d %% of the time everybody waited for the server or its "
+		    "rate limits",
+		    percent);
+		return out;
+	}
+	percent = percent_of_run(stats, stats->commit_ns);
+	if (percent >= SUMMARY_COMMIT_PERCENT) {
+		snprintf(out, size,
+		    "%d %% of the time went to the disk: try --db on a faster "
+		    "one",
+		    percent);
+		return out;
+	}
+	return NULL;
+}
+
+/* Write what was collected, a list or a sentence, and begin anew. */
+static void
+put_list(struct buf *out, const char *label, struct buf *list)
+{
+	line_put(out, label, buf_span(list), true);
+	buf_clear(list);
+}
+
+static void
+put_text(struct buf *out, const char *label, struct buf *text)
+{
+	line_put(out, label, buf_span(text), false);
+	buf_clear(text);
+}
+
+/* Why it ended early. */
+static void
+put_stop(struct buf *out, const char *stop_reason, struct buf *list)
+{
+	struct buf reason;
+
+	buf_init(&reason, LINE_LIST_CAP);
+	text_one_line(&reason, span_of(stop_reason), SUMMARY_REASON_LOOK);
+	text_escape(list, buf_span(&reason), 0);
+	buf_free(&reason);
+	put_text(out, "stopped:", list);
+}
+
+/* What is left of the whole plan. */
+static void
+put_open(struct buf *out, const struct summary_facts *facts, struct buf *list)
+{
+	char left[32];
+	char total[32];
+
+	if (facts->left > 0)
+		buf_printf(list, "%s of %s prompts",
+		    text_count(facts->left, left, sizeof(left)),
+		    text_count(facts->stats->total, total, sizeof(total)));
+	put_text(out, "open:", list);
+}
+
+/* "1,000 prompts: 988 answered, 12 failed in 1 m 20 s (12.4/s)" */
+static void
+say_head(struct buf *list, const struct stats *stats)
+{
+	uint64_t done = stats->answered + stats->failed;
+	int64_t took_ns = stats_took_ns(stats);
+	char text[64];
+
+	if (stats->asked == 0) {
+		buf_add_text(list, "nothing to do");
+		return;
+	}
+	buf_printf(list,
+	    "%s prompt%s: ", text_count(stats->asked, text, sizeof(text)),
+	    stats->asked == 1 ? "" : "s");
+	buf_printf(list, "%s answered",
+	    text_count(stats->answered, text, sizeof(text)));
+	if (stats->failed > 0)
+		buf_printf(list, ", %s failed",
+		    text_count(stats->failed, text, sizeof(text)));
+	if (took_ns > 0) {
+		buf_printf(
+		    list, " in %s", text_duration(took_ns, text, sizeof(text)));
+		if (done > 0)
+			buf_printf(list, " (%s)",
+			    stats_rate_text(stats_per_second(done, took_ns),
+				text, sizeof(text)));
+	}
+}
+
+/* "812 were answered before, 3 had failed" */
+static void
+say_before(struct buf *list, const struct stats *stats)
+{
+	char text[32];
+
+	if (stats->before_answered > 0)
+		buf_printf(list, "%s %s answered before",
+		    text_count(stats->before_answered, text, sizeof(text)),
+		    stats->before_answered == 1 ? "was" : "were");
+	if (stats->before_failed > 0)
+		buf_printf(list, "%s%s had failed%s",
+		    stats->before_answered > 0 ? ", " : "",
+		    text_count(stats->before_failed, text, sizeof(text)),
+		    stats->before_answered > 0 ? "" : " before");
+}
+
+/* Failures by cause, the most frequent first. */
+static void
+list_failures(struct buf *list, const struct stats *stats)
+{
+	bool told[OUTCOME_COUNT] = {false};
+
+	for (;;) {
+		unsigned most = OUTCOME_COUNT;
+
+		for (unsigned i = 0; i < OUTCOME_COUNT; i++)
+			if (!told[i] && stats->failed_by[i] > 0 &&
+			    (most == OUTCOME_COUNT ||
+				stats->failed_by[i] > stats->failed_by[most]))
+				most = i;
+		if (most == OUTCOME_COUNT)
+			return;
+		told[most] = true;
+		line_add(list, stats->failed_by[most],
+		    outcome_trait((enum outcome)most)->words,
+		    outcome_trait((enum outcome)most)->words);
+	}
+}
+
+static void
+list_tokens(struct buf *list, const struct stats *stats)
+{
+	char text[64];
+
+	line_add(list, stats->input_tokens, "in", "in");
+	line_add(list, stats->output_tokens, "out", "out");
+	if (stats->output_tokens > 0 && stats_took_ns(stats) > 0)
+		buf_printf(list, " (%s)",
+		    stats_rate_text(stats_per_second(stats->output_tokens,
+					stats_took_ns(stats)),
+			text, sizeof(text)));
+}
+
+/* What happened on the way, each line only if it has anything to say. */
+static void
+put_events(struct buf *out, const struct stats *stats, struct buf *list)
+{
+	list_failures(list, stats);
+	put_list(out, "failed:", list);
+	line_add(list, stats->cut_short, "answer ended at its token limit",
+	    "answers ended at their token limit");
+	put_list(out, "short:", list);
+	line_add(list, stats->empty_lines, "empty line", "empty lines");
+	line_add(list, stats->bad_records, "bad record", "bad records");
+	put_list(out, "skipped:", list);
+	line_add(list, stats->retries, "retry", "retries");
+	line_add(list, stats->crashes, "crash", "crashes");
+	line_add(list, stats->deaths, "worker death", "worker deaths");
+	line_add(list, stats_hangs(stats), "hang", "hangs");
+	line_add(list, stats->late_answers, "late answer", "late answers");
+	put_list(out, "survived:", list);
+	line_add_latency(list, &stats->latency);
+	put_list(out, "latency:", list);
+	list_tokens(list, stats);
+	put_list(out, "tokens:", list);
+}
+
+/* A path or a command: one line, whatever its length, to be copied. */
+static void
+put_whole(struct buf *out, const char *label, const char *text)
+{
+	if (text == NULL)
+		return;
+	buf_printf(out, "%-*s", LINE_INDENT, label);
+	text_escape(out, span_of(text), 0);
+	buf_add_byte(out, '\n');
+}
+
+static void
+put_answers(struct buf *out, const struct summary_facts *facts)
+{
+	const char *first = facts->db_path;
+	const char *second = facts->output_path;
+
+	if (first == NULL) {
+		first = second;
+		second = NULL;
+	}
+	if (first == NULL)
+		return;
+	buf_printf(out, "%-*s", LINE_INDENT, "answers:");
+	text_escape(out, span_of(first), 0);
+	if (second != NULL) {
+		buf_add_text(out, "; ");
+		text_escape(out, span_of(second), 0);
+	}
+	buf_add_byte(out, '\n');
+}
+
+void
+summary_render(const struct summary_facts *facts, struct buf *out)
+{
+	const struct stats *stats = facts->stats;
+	char bottleneck[128];
+	struct buf list;
+
+	buf_init(&list, LINE_LIST_CAP);
+	if (facts->stop_reason != NULL)
+		put_stop(out, facts->stop_reason, &list);
+	put_open(out, facts, &list);
+	say_head(&list, stats);
+	put_text(out, "", &list);
+	say_before(&list, stats);
+	put_text(out, "", &list);
+	put_events(out, stats, &list);
+	put_answers(out, facts);
+	put_whole(out, "spilled:", facts->spill_path);
+	if (summary_bottleneck(stats, bottleneck, sizeof(bottleneck)) != NULL)
+		line_put(out, "", span_of(bottleneck), false);
+	put_whole(out, "next:", facts->next_command);
+	buf_free(&list);
+}

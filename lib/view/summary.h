@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SUMMARY_H
+#define SUMMARY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+struct hist;
+struct stats;
+
+/*
+ * What a person, or a script with --json, is told at the end.
+ */
+struct summary_facts {
+	const struct stats *stats;
+	int exit_status;
+	const char *stop_reason;  /* why it stopped early, or NULL */
+	const char *db_path;	  /* or NULL: none kept */
+	const char *spill_path;	  /* or NULL */
+	const char *output_path;  /* -o FILE, or NULL */
+	const char *next_command; /* to go on or look, or NULL */
+	uint64_t left;		  /* open prompts of the whole plan */
+};
+
+/* Append the summary: answered, failed by cause, retries, worker deaths,
+ * latency percentiles, tokens, where things are, what held the run back, the
+ * next command. Lines of at most 80 columns where paths allow. */
+void summary_render(const struct summary_facts *facts, struct buf *out);
+
+/* Append it as one JSON object and a newline. */
+void summary_render_json(const struct summary_facts *facts, struct buf *out);
+
+/* Append a member of a JSON object: thousandths as "1.234", percentiles in ms
+ * (null for none). */
+void summary_put_thousandths(
+    struct buf *out, const char *key, int64_t thousandths);
+void summary_put_latency(struct buf *out, const struct hist *latency);
+
+/* Gives what held the run back as one sentence, or NULL when nothing can be
+ * said. Takes size bytes at out. */
+const char *summary_bottleneck(
+    const struct stats *stats, char *out, size_t size);
+
+#endif
