@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One attempt ended: pace, sched, store and stop each hear of it, in this
+ * order, and the verdict of sched says what the prompt is now.
+ */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "data/store.h"
+#include "run/coord_impl.h"
+#include "view/stats.h"
+
+#define COORD_PAUSE_MOST (3600 * CLOCK_S) /* asked for: a longer one stops */
+
+static void
+remember(struct coord *coord, const struct store_note *note)
+{
+	if (store_remember(coord->conf.store, note) == 0)
+		return;
+	store_commit(coord->conf.store, coord->now_ns, true);
+	if (store_remember(coord->conf.store, note) == -1)
+		coord->no_memory = true;
+}
+
+static void
+one_line(struct span text, char out[COORD_WHY_BYTES])
+{
+	struct buf line;
+
+	buf_init(&line, COORD_WHY_BYTES * 4);
+	text_one_line(&line, text, COORD_WHY_BYTES - 8);
+	snprintf(
+	    out, COORD_WHY_BYTES, "%s", line.data != NULL ? line.data : "");
+	buf_free(&line);
+}
+
+/* Write down that a prompt failed, for the reason kept with it. */
+static void
+remember_failure(struct coord *coord, const struct held *held)
+{
+	struct reply reply;
+	struct store_note note = {
+	    .index = held->index,
+	    .state = STORE_FAILED,
+	    .tries = sched_tries(coord->sched, held->index),
+	    .no_attempt = true,
+	    .reply = &reply,
+	};
+
+	reply_init(&reply);
+	reply.outcome = held->outcome;
+	reply.error = buf_span(&held->why);
+	remember(coord, &note);
+}
+
+/* An answer came, so the held ones were their own fault. */
+static void
+fail_held(struct coord *coord)
+{
+	struct held *held;
+
+	while ((held = held_pop(&coord->held)) != NULL) {
+		sched_fail_held(coord->sched, held->index);
+		remember_failure(coord, held);
+		held_free(held);
+	}
+}
+
+/* The backend can answer, or the run has ended without proof that it cannot:
+ * what failed has failed. */
+static void
+fail_unproven(struct coord *coord)
+{
+	struct held *held;
+
+	while ((held = held_pop(&coord->unproven)) != NULL) {
+		remember_failure(coord, held);
+		held_free(held);
+	}
+}
+
+static void
+tell_pace(struct coord *coord, const struct pool_report *report,
+    int64_t retry_after_ns, const char *why)
+{
+	enum outcome outcome = report->reply.outcome;
+	bool was_down = coord->pace.down_since_ns != -1;
+
+	pace_report(&coord->pace, report->index, outcome, retry_after_ns,
+	    coord->now_ns);
+	if (outcome_trait(outcome)->blames_server)
+		snprintf(coord->server_error, sizeof(coord->server_error), "%s",
+		    why);
+	if (!was_down && coord->pace.down_since_ns != -1)
+		log_say(LOG_NOTE, "waiting for the server: %s", why);
+	else if (was_down && coord->pace.down_since_ns == -1)
+		log_say(LOG_NOTE, "the server is back");
+}
+
+/* Nobody wants a program that sleeps until tomorrow; the prompt stays open. */
+static void
+stop_for_pause(struct coord *coord, int64_t pause_ns, const char *why)
+{
+	char reason[COORD_WHY_BYTES];
+	char pause[32];
+
+	snprintf(reason, sizeof(reason),
+	    "the server asks for a pause of %s: %.*s",
+	    text_duration(pause_ns, pause, sizeof(pause)), COORD_WHY_BYTES - 96,
+	    why);
+	stop_ask(coord->conf.stop, STOP_EXIT_EARLY, reason);
+}
+
+/* Slurm's SIGTERM hits commands as well as us. One that dies of a signal while
+ * the run stops was cut short by that, and is not charged. */
+static void
+excuse_command(const struct coord *coord, struct pool_report *report)
+{
+	if (report->event == POOL_DONE &&
+	    report->reply.outcome == OUTCOME_CRASH &&
+	    coord->conf.stop->phase != STOP_NONE)
+		report->reply.outcome = OUTCOME_INTERRUPTED;
+}
+
+static void
+count_attempt(struct coord *coord, const struct pool_report *report)
+{
+	struct stats *stats = coord->conf.stats;
+
+	stats->attempts++;
+	stats->attempts_by[report->reply.outcome]++;
+	if (report->attempt > 1)
+		stats->retries++;
+	if (report->event == POOL_DONE &&
+	    report->reply.outcome == OUTCOME_CRASH)
+		stats->crashes++;
+	if (report->late && outcome_trait(report->reply.outcome)->answers)
+		stats->late_answers++;
+}
+
+/* All tokens went into reasoning: the same limit ends the next try as well. */
+static bool
+ran_into_limit(const struct reply *reply)
+{
+	return reply->outcome == OUTCOME_EMPTY &&
+	       span_equals(reply->finish_reason, span_of("length"));
+}
+
+static enum sched_verdict
+ask_sched(struct coord *coord, struct pool_report *report,
+    int64_t retry_after_ns, char *why)
+{
+	struct sched_result result = {
+	    .outcome = report->reply.outcome,
+	    .worker_died = report->event == POOL_LOST && !report->killed,
+	    .retry_after_ns = retry_after_ns,
+	    .hopeless = ran_into_limit(&report->reply),
+	};
+	enum sched_verdict verdict =
+	    sched_report(coord->sched, report->index, &result, coord->now_ns);
+
+	if (verdict == SCHED_POISON) {
+		char last[COORD_WHY_BYTES - 64];
+
+		snprintf(last, sizeof(last), "%.*s", COORD_WHY_BYTES - 65, why);
+		snprintf(why, COORD_WHY_BYTES,
+		    "it killed %u workers; the last: %s",
+		    (unsigned)coord->conf.policy.poison, last);
+		report->reply.outcome = OUTCOME_POISON;
+		report->reply.error = span_of(why);
+	}
+	return verdict;
+}
+
+/* One attempt ended: to whom does it matter? */
+static void
+take_attempt(struct coord *coord, struct pool_report *report)
+{
+	static const enum store_state states[] = {
+	    [SCHED_ANSWERED] = STORE_ANSWERED,
+	    [SCHED_LATER] = STORE_OPEN,
+	    [SCHED_FAILED] = STORE_FAILED,
+	    [SCHED_POISON] = STORE_FAILED,
+	    [SCHED_HELD] = STORE_OPEN,
+	};
+	struct reply *reply = &report->reply;
+	int64_t retry_after_ns =
+	    reply->retry_after_ms < 0 ? -1 : reply->retry_after_ms * CLOCK_MS;
+	char why[COORD_WHY_BYTES];
+	enum sched_verdict verdict;
+	struct store_note note;
+
+	excuse_command(coord, report);
+	one_line(reply->error, why);
+	count_attempt(coord, report);
+	if (retry_after_ns > COORD_PAUSE_MOST) {
+		stop_for_pause(coord, retry_after_ns, why);
+		retry_after_ns = -1;
+	}
+	tell_pace(coord, report, retry_after_ns, why);
+	verdict = ask_sched(coord, report, retry_after_ns, why);
+	note = (struct store_note){
+	    .index = report->index,
+	    .attempt = report->attempt,
+	    .worker = report->slot,
+	    .state = states[verdict],
+	    .tries = sched_tries(coord->sched, report->index),
+	    .started_wall_ms = clock_wall_ms() -
+			       (coord->now_ns - report->started_ns) / CLOCK_MS,
+	    .reply = reply,
+	};
+	/* Before the first answer a failure may be the run's own: it is
+	 * written down when that is known. */
+	if (note.state == STORE_FAILED && coord->conf.stop->answers == 0) {
+		note.state = STORE_OPEN;
+		coord->no_memory |= held_push(&coord->unproven, report->index,
+					reply->outcome, reply->error) == -1;
+	}
+	remember(coord, &note);
+	stop_outcome(coord->conf.stop, reply->outcome, why);
+	if (verdict == SCHED_HELD)
+		coord->no_memory |= held_push(&coord->held, report->index,
+					reply->outcome, reply->error) == -1;
+	else if (states[verdict] == STORE_FAILED)
+		stop_prompt_failed(coord->conf.stop, why);
+	else if (verdict == SCHED_ANSWERED &&
+		 coord->conf.stop->phase == STOP_NONE) {
+		fail_held(coord); /* a run that stops leaves them open */
+		fail_unproven(coord);
+	}
+	if (verdict != SCHED_ANSWERED)
+		log_say(LOG_INFO, "prompt %u, attempt %u: %s: %s",
+		    report->index + 1, report->attempt,
+		    outcome_trait(reply->outcome)->name, why);
+	if (coord->conf.attempted != NULL)
+		coord->conf.attempted(coord->conf.attempted_arg, report);
+}
+
+static void
+take_death(struct coord *coord, const struct pool_report *report)
+{
+	char why[COORD_WHY_BYTES];
+	bool held_prompt = report->event == POOL_LOST;
+
+	if (report->killed)
+		coord->conf.stats->killed++;
+	else
+		coord->conf.stats->deaths++;
+	/* Killed because it never became ready: that has to end somewhere. */
+	if (report->killed && report->event != POOL_STILLBORN)
+		return;
+	one_line(report->reply.error, why);
+	stop_death(coord->conf.stop, report->event != POOL_STILLBORN,
+	    held_prompt ? report->index : UINT32_MAX, why);
+	log_say(report->event == POOL_STILLBORN ? LOG_WARN : LOG_INFO,
+	    "worker %u: %s", report->slot, why);
+}
+
+void
+coord_take_report(struct coord *coord, struct pool_report *report)
+{
+	switch (report->event) {
+	case POOL_READY:
+		break;
+	case POOL_DONE:
+		take_attempt(coord, report);
+		break;
+	case POOL_LOST:
+		take_death(coord, report);
+		take_attempt(coord, report);
+		break;
+	case POOL_STILLBORN:
+	case POOL_GONE:
+		take_death(coord, report);
+		break;
+	}
+}
+
+/* At its end a run without any answer is itself wrong; with one the held ones
+ * are the prompts' own. */
+void
+coord_judge_held(struct coord *coord)
+{
+	struct held *held = coord->held;
+	char why[COORD_WHY_BYTES];
+	char reason[COORD_WHY_BYTES];
+
+	if (coord->conf.stop->exit_status != STOP_EXIT_BACKEND ||
+	    coord->conf.stop->answers > 0)
+		fail_unproven(coord);
+	/* Nobody knows before a run is over: those of one that was stopped
+	 * stay open. */
+	if (held == NULL || coord->conf.stop->phase != STOP_NONE)
+		return;
+	if (coord->conf.stop->answers > 0) {
+		fail_held(coord);
+		return;
+	}
+	one_line(buf_span(&held->why), why);
+	snprintf(reason, sizeof(reason), "%s: %.*s",
+	    outcome_trait(held->outcome)->words, COORD_WHY_BYTES - 64, why);
+	stop_ask(coord->conf.stop, STOP_EXIT_BACKEND, reason);
+}

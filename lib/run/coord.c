@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The loop: sleep until somebody's next moment, take what came, refill idle
+ * workers, commit, let observers look. Policy lives in sched, pace and stop;
+ * formats in view; SQL in store. Here things are only carried.
+ */
+#include "run/coord_impl.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "data/store.h"
+#include "run/loop.h"
+#include "view/stats.h"
+
+#define COORD_LOOK_NS (500 * CLOCK_MS)	  /* to notice that we were stopped */
+#define COORD_LEAVE_WITHIN (1 * CLOCK_S)  /* for idle workers at the end */
+#define COORD_KILL_GRACE (500 * CLOCK_MS) /* after a second Ctrl-C */
+
+static void take_signal(void *arg, int signal_number);
+
+struct coord *
+coord_new(const struct coord_conf *conf, struct err *err)
+{
+	struct coord *coord = calloc(1, sizeof(*coord));
+
+	if (coord == NULL) {
+		err_set_memory(err, "coordinator");
+		return NULL;
+	}
+	coord->conf = *conf;
+	pace_init(&coord->pace, conf->wait_server_first_ns,
+	    conf->wait_server_later_ns);
+	coord->sched = sched_new(conf->count, &conf->policy);
+	if (coord->sched == NULL) {
+		err_set_memory(err, "scheduler");
+		coord_free(coord);
+		return NULL;
+	}
+	coord->watch.progress = conf->progress;
+	coord->watch.output = conf->output;
+	coord->watch.store = conf->store;
+	coord->watch.states = conf->states;
+	coord->watch.stats = conf->stats;
+	for (uint32_t i = 0; i < conf->count; i++)
+		if (conf->asked[i])
+			sched_open(coord->sched, i);
+	return coord;
+}
+
+void
+coord_free(struct coord *coord)
+{
+	struct held *held;
+
+	if (coord == NULL)
+		return;
+	while ((held = held_pop(&coord->held)) != NULL)
+		held_free(held);
+	while ((held = held_pop(&coord->unproven)) != NULL)
+		held_free(held);
+	pool_free(coord->pool);
+	watch_end(&coord->watch);
+	sched_free(coord->sched);
+	loop_free(coord->loop);
+	free(coord);
+}
+
+/* ---- signals ---- */
+
+static const int signals_taken[] = {
+    SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT, 0};
+
+/* A signal that somebody ignored for us (nohup, a background job of a shell)
+ * stays ignored. */
+static int
+begin_signals(struct coord *coord, struct err *err)
+{
+	int signals[sizeof(signals_taken) / sizeof(signals_taken[0])];
+	size_t count = 0;
+
+	for (const int *number = signals_taken; *number != 0; number++) {
+		struct sigaction old;
+
+		if (sigaction(*number, NULL, &old) == 0 &&
+		    old.sa_handler != SIG_IGN)
+			signals[count++] = *number;
+	}
+	signals[count] = 0;
+	return loop_signals(coord->loop, signals, take_signal, coord, err);
+}
+
+/* The workers sleep with us, and the time slept is nobody's. */
+static void
+sleep_with_workers(struct coord *coord)
+{
+	int64_t before_ns = clock_now_ns();
+
+	pool_signal_all(coord->pool, SIGSTOP);
+	raise(SIGSTOP);
+	coord->now_ns = clock_now_ns();
+	coord->nap.seen_ns = coord->now_ns;
+	pool_shift(coord->pool, coord->now_ns - before_ns);
+	pool_signal_all(coord->pool, SIGCONT);
+}
+
+static void
+take_signal(void *arg, int signal_number)
+{
+	struct coord *coord = arg;
+	int64_t now_ns = clock_now_ns();
+
+	if (signal_number == SIGTSTP) {
+		sleep_with_workers(coord);
+	} else if (signal_number == SIGCONT) {
+		/* Stopped from outside, if this turn took long. */
+		coord->continued = true;
+		pool_signal_all(coord->pool, SIGCONT);
+	} else {
+		log_say(LOG_INFO, "received %s", strsignal(signal_number));
+		stop_signal(coord->conf.stop, signal_number, now_ns);
+	}
+}
+
+/* ---- one turn ---- */
+
+static void
+hand_out(struct coord *coord)
+{
+	uint32_t index;
+	uint32_t attempt;
+
+	while (pool_has_idle(coord->pool) &&
+	       sched_due_ns(coord->sched) <= coord->now_ns &&
+	       pace_may_send(&coord->pace, coord->now_ns) &&
+	       sched_next(coord->sched, coord->now_ns, &index, &attempt))
+		if (pool_give(coord->pool, index, attempt,
+			coord->conf.timeout_ns, coord->now_ns))
+			pace_sent(&coord->pace, index);
+		else
+			sched_return(coord->sched, index);
+}
+
+/* No more workers than prompts; none are replaced in a drain. */
+static void
+set_wanted(struct coord *coord)
+{
+	uint32_t left = sched_left(coord->sched);
+	uint32_t most = coord->conf.pool.slots;
+
+	if (coord->phase != STOP_NONE)
+		left = 0;
+	pool_want(coord->pool, left < most ? left : most);
+}
+
+static const char *
+say_note(struct coord *coord)
+{
+	int64_t latest_ns;
+	char at_most[32];
+	uint32_t busy = pool_busy(coord->pool);
+
+	if (coord->phase == STOP_DRAIN && busy > 0) {
+		latest_ns = pool_latest_ns(coord->pool);
+		if (stop_due_ns(coord->conf.stop) < latest_ns)
+			latest_ns = stop_due_ns(coord->conf.stop);
+		text_duration(
+		    latest_ns > coord->now_ns ? latest_ns - coord->now_ns : 0,
+		    at_most, sizeof(at_most));
+		snprintf(coord->note, sizeof(coord->note),
+		    "finishing %u %s, at most %s%s", (unsigned)busy,
+		    busy == 1 ? "call" : "calls", at_most,
+		    coord->conf.stop->terminal ? "; Ctrl-C again leaves" : "");
+		return coord->note;
+	}
+	if (coord->pace.down_since_ns != -1)
+		return "waiting for the server";
+	if (pace_waits(&coord->pace, coord->now_ns))
+		return "waiting for the rate limit";
+	return NULL;
+}
+
+/* Act on a phase once, when it begins. */
+static void
+obey_stop(struct coord *coord)
+{
+	struct stop *stop = coord->conf.stop;
+	enum stop_phase phase;
+
+	if (pace_gave_up(&coord->pace, coord->now_ns))
+		stop_ask(stop,
+		    coord->pace.answered ? STOP_EXIT_EARLY : STOP_EXIT_BACKEND,
+		    coord->server_error);
+	phase = stop_tick(stop, coord->now_ns);
+	if (phase == coord->phase)
+		return;
+	coord->phase = phase;
+	if (phase == STOP_DRAIN && pool_busy(coord->pool) > 0)
+		log_say(LOG_NOTE, "%s: %s", stop->reason, say_note(coord));
+	if (phase == STOP_KILL)
+		pool_give_up(coord->pool, COORD_KILL_GRACE, coord->now_ns);
+}
+
+static void
+observe(struct coord *coord)
+{
+	struct err err = {0};
+
+	if (watch_turn(&coord->watch, say_note(coord), coord->now_ns, &err) ==
+	    0)
+		return;
+	if (coord->conf.private_store)
+		stop_ask(coord->conf.stop, STOP_EXIT_EARLY, err.text);
+	else
+		log_say(LOG_NOTE, "%s; answers go on into %s", err.text,
+		    store_path(coord->conf.store) != NULL
+			? store_path(coord->conf.store)
+			: "the spill file");
+}
+
+static void
+count_time(struct coord *coord, int64_t passed_ns)
+{
+	struct stats *stats = coord->conf.stats;
+	uint32_t busy = pool_busy(coord->pool);
+
+	if (busy >= coord->conf.pool.slots && sched_ready(coord->sched) > 0)
+		stats->all_busy_ns += passed_ns;
+	else if (pace_waits(&coord->pace, coord->now_ns) && busy <= 1)
+		stats->server_wait_ns += passed_ns;
+	stats->in_flight = busy;
+	stats->waiting = sched_waiting(coord->sched);
+	stats->births = pool_births(coord->pool);
+	stats->commit_ns = store_commit_time_ns(coord->conf.store);
+}
+
+static int64_t
+earlier(int64_t one_ns, int64_t other_ns)
+{
+	return one_ns < other_ns ? one_ns : other_ns;
+}
+
+static int64_t
+later(int64_t one_ns, int64_t other_ns)
+{
+	return one_ns > other_ns ? one_ns : other_ns;
+}
+
+static int64_t
+next_moment(struct coord *coord)
+{
+	int64_t then_ns = pool_due_ns(coord->pool);
+
+	then_ns = earlier(then_ns, store_due_ns(coord->conf.store));
+	then_ns = earlier(then_ns, stop_due_ns(coord->conf.stop));
+	then_ns = earlier(then_ns, watch_due_ns(&coord->watch));
+	if (coord->phase != STOP_NONE)
+		return then_ns;
+	then_ns = earlier(then_ns, pace_gives_up_ns(&coord->pace));
+	/* With nobody idle a due prompt changes nothing; nor does it before
+	 * one may go out at all. */
+	if (pool_has_idle(coord->pool))
+		then_ns = earlier(then_ns, later(sched_due_ns(coord->sched),
+					       pace_due_ns(&coord->pace)));
+	return then_ns;
+}
+
+/* Time that we were stopped is nobody's. A SIGCONT alone does not tell: batch
+ * systems send it to those who run. */
+static void
+forgive_sleep(struct coord *coord)
+{
+	int64_t slept_ns = clock_nap_slept_ns(&coord->nap, coord->now_ns);
+
+	if (coord->continued)
+		pool_shift(coord->pool, slept_ns);
+	coord->continued = false;
+}
+
+static int
+turn(struct coord *coord, struct err *err)
+{
+	struct pool_report report;
+	int64_t before_ns = coord->now_ns;
+
+	/* The last turn took its time, a commit perhaps. */
+	if (loop_turn(coord->loop, clock_now_ns(),
+		clock_nap_next_ns(&coord->nap, next_moment(coord)), err) == -1)
+		return -1;
+	coord->now_ns = clock_now_ns();
+	forgive_sleep(coord);
+	do {
+		pool_tick(coord->pool, coord->now_ns);
+		while (pool_next(coord->pool, &report, coord->now_ns))
+			coord_take_report(coord, &report);
+		obey_stop(coord);
+		if (coord->phase == STOP_NONE)
+			hand_out(coord);
+	} while (pool_due_ns(coord->pool) <= coord->now_ns);
+	set_wanted(coord);
+	store_commit(coord->conf.store, coord->now_ns, false);
+	count_time(coord, coord->now_ns - before_ns);
+	observe(coord);
+	if (coord->no_memory)
+		return err_set_memory(err, "an answer");
+	return 0;
+}
+
+static bool
+is_finished(const struct coord *coord)
+{
+	if (sched_out(coord->sched) > 0)
+		return false;
+	return coord->phase != STOP_NONE || sched_left(coord->sched) == 0;
+}
+
+/* ---- begin and end ---- */
+
+static int
+begin(struct coord *coord, struct err *err)
+{
+	coord->loop = loop_new(err);
+	if (coord->loop == NULL)
+		return -1;
+	watch_init(&coord->watch, coord->loop);
+	if (coord->conf.take_signals && begin_signals(coord, err) == -1)
+		return -1;
+	coord->pool =
+	    pool_new(&coord->conf.pool, coord->loop, coord->conf.nursery, err);
+	if (coord->pool == NULL)
+		return -1;
+	coord->now_ns = clock_now_ns();
+	clock_nap_begin(&coord->nap, coord->now_ns, 4 * COORD_LOOK_NS);
+	stats_start(coord->conf.stats, coord->now_ns);
+	set_wanted(coord);
+	pool_tick(coord->pool, coord->now_ns);
+	return 0;
+}
+
+static void
+dismiss_workers(struct coord *coord)
+{
+	int64_t until_ns = clock_now_ns() + COORD_LEAVE_WITHIN;
+	struct pool_report report;
+	struct err err = {0};
+
+	pool_want(coord->pool, 0);
+	pool_tick(coord->pool, clock_now_ns());
+	while (pool_alive(coord->pool) > 0 && clock_now_ns() < until_ns) {
+		int64_t due_ns = pool_due_ns(coord->pool);
+
+		if (loop_turn(coord->loop, clock_now_ns(),
+			earlier(due_ns, until_ns), &err) == -1)
+			break;
+		while (pool_next(coord->pool, &report, clock_now_ns()))
+			; /* no prompt is out any more */
+		pool_tick(coord->pool, clock_now_ns());
+	}
+}
+
+int
+coord_run(struct coord *coord, struct err *err)
+{
+	int result = begin(coord, err);
+
+	while (result == 0 && !is_finished(coord))
+		result = turn(coord, err);
+	if (result == 0)
+		coord_judge_held(coord);
+	/* The last answers are safe before anybody is waited for. */
+	coord->now_ns = clock_now_ns();
+	store_commit(coord->conf.store, coord->now_ns, true);
+	coord->conf.stats->ended_ns = coord->now_ns;
+	coord->conf.stats->in_flight = 0;
+	if (coord->pool != NULL)
+		dismiss_workers(coord);
+	return result;
+}
+
+void
+coord_durable(struct coord *coord, const struct store_durable *what)
+{
+	struct stats *stats = coord->conf.stats;
+
+	if (what->state == STORE_OPEN)
+		return;
+	coord->conf.states[what->index] = (uint8_t)what->state;
+	if (what->state == STORE_ANSWERED)
+		stats_count_answer(stats, what->outcome, what->duration_ms,
+		    what->input_tokens, what->output_tokens, coord->now_ns);
+	else
+		stats_count_failure(stats, what->outcome, coord->now_ns);
+	watch_tell(&coord->watch);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef COORD_H
+#define COORD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "run/pool.h"
+#include "run/sched.h"
+
+struct err;
+struct export;
+struct nursery;
+struct progress;
+struct stats;
+struct stop;
+struct store;
+struct store_durable;
+
+/*
+ * The turn-round point: carries jobs down, reports up, notes to the store, and
+ * durable facts to whoever looks. It holds no policy and no format.
+ */
+struct coord_conf {
+	uint32_t count;	      /* prompts */
+	uint8_t *states;      /* enum store_state per prompt; updated when
+				 something became durable */
+	const uint8_t *asked; /* 1 per prompt that this run is to do */
+	struct store *store;
+	struct nursery *nursery;
+	struct progress *progress; /* or NULL */
+	struct export *output;	   /* or NULL */
+	struct stats *stats;
+	struct stop *stop;
+	struct sched_policy policy;
+	struct pool_conf pool; /* slots, late_after, grace, … */
+	int64_t timeout_ns;    /* of one attempt */
+	int64_t wait_server_first_ns;
+	int64_t wait_server_later_ns;
+	bool take_signals;  /* SIGINT, SIGTERM … are ours while it runs */
+	bool private_store; /* a closed output means that nobody listens */
+	/* Each attempt as it comes back; may be NULL. */
+	void (*attempted)(void *arg, const struct pool_report *report);
+	void *attempted_arg;
+};
+
+struct coord;
+
+/* Gives NULL with err. Starts nobody yet. */
+struct coord *coord_new(const struct coord_conf *conf, struct err *err);
+
+/*
+ * Run until nothing that was asked for is open, or stop says so.
+ * Gives 0 when it ended by plan (stop has the status), -1 with err when the
+ * machine failed us; what had come in is committed either way.
+ */
+int coord_run(struct coord *coord, struct err *err);
+
+/* Something became durable: for the store's callback. */
+void coord_durable(struct coord *coord, const struct store_durable *what);
+
+void coord_free(struct coord *coord);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef HELD_H
+#define HELD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "wire/outcome.h"
+
+/*
+ * Prompts whose attempt blames the run itself (wrong key, no such model),
+ * kept aside until we know whose fault it was: an answer to another prompt
+ * makes it theirs, a run that stops leaves them open.
+ */
+struct held {
+	uint32_t index;
+	enum outcome outcome;
+	struct buf why;
+	struct held *next;
+};
+
+/* Push a copy on the list. Gives 0, -1 without memory. */
+int held_push(
+    struct held **list, uint32_t index, enum outcome outcome, struct span why);
+
+/* Take the first off the list; the caller frees it with held_free. NULL when
+ * empty. */
+struct held *held_pop(struct held **list);
+
+void held_free(struct held *held);
+
+#endif

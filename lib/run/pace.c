@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * When may anybody be sent. Two reasons to wait, both for the whole run: a
+ * server that asked for a pause, and a server that is not there. The second
+ * is probed by one prompt at a time, so that a dead port costs one attempt
+ * now and then, not one per prompt.
+ */
+#include "run/pace.h"
+
+#include "base/clock.h"
+
+void
+pace_init(struct pace *pace, int64_t wait_first_ns, int64_t wait_later_ns)
+{
+	*pace = (struct pace){
+	    .wait_first_ns = wait_first_ns,
+	    .wait_later_ns = wait_later_ns,
+	    .down_since_ns = -1,
+	};
+}
+
+int64_t
+pace_due_ns(const struct pace *pace)
+{
+	if (pace->down_since_ns == -1)
+		return pace->cool_until_ns;
+	if (pace->probing)
+		return CLOCK_NEVER;
+	return pace->probe_at_ns > pace->cool_until_ns ? pace->probe_at_ns
+						       : pace->cool_until_ns;
+}
+
+bool
+pace_may_send(const struct pace *pace, int64_t now_ns)
+{
+	return now_ns >= pace_due_ns(pace);
+}
+
+void
+pace_sent(struct pace *pace, uint32_t index)
+{
+	pace->probing = pace->down_since_ns != -1;
+	pace->probe_index = index;
+}
+
+static void
+probe_at(struct pace *pace, int64_t pause_ns, int64_t now_ns)
+{
+	if (pause_ns > PACE_PROBE_MAX_NS)
+		pause_ns = PACE_PROBE_MAX_NS;
+	pace->probing = false;
+	pace->probe_pause_ns = pause_ns;
+	pace->probe_at_ns = clock_add(now_ns, pause_ns);
+}
+
+/* Does this outcome say nothing about whether somebody is there? */
+static bool
+says_nothing(enum outcome outcome)
+{
+	return outcome == OUTCOME_INTERRUPTED || outcome == OUTCOME_CRASH ||
+	       outcome == OUTCOME_TIMEOUT_CONNECT ||
+	       outcome == OUTCOME_TIMEOUT_TOTAL;
+}
+
+void
+pace_report(struct pace *pace, uint32_t index, enum outcome outcome,
+    int64_t retry_after_ns, int64_t now_ns)
+{
+	bool is_probe = pace->probing && pace->probe_index == index;
+	bool away = outcome_trait(outcome)->blames_server;
+
+	if (outcome == OUTCOME_RATE_LIMITED && retry_after_ns > 0) {
+		int64_t until_ns = clock_add(now_ns, retry_after_ns);
+
+		if (until_ns > pace->cool_until_ns)
+			pace->cool_until_ns = until_ns;
+	}
+	if (away && pace->down_since_ns == -1) {
+		pace->down_since_ns = now_ns;
+		probe_at(pace, PACE_PROBE_FIRST_NS, now_ns);
+		return;
+	}
+	if (away || says_nothing(outcome)) {
+		/* Others were in flight when it went down. */
+		if (is_probe)
+			probe_at(pace, pace->probe_pause_ns * 2, now_ns);
+		return;
+	}
+	pace->answered |= outcome_trait(outcome)->answers;
+	pace->down_since_ns = -1;
+	pace->probing = false;
+}
+
+int64_t
+pace_gives_up_ns(const struct pace *pace)
+{
+	if (pace->down_since_ns == -1 || pace->probing)
+		return CLOCK_NEVER;
+	return clock_add(pace->down_since_ns,
+	    pace->answered ? pace->wait_later_ns : pace->wait_first_ns);
+}
+
+bool
+pace_gave_up(const struct pace *pace, int64_t now_ns)
+{
+	return now_ns >= pace_gives_up_ns(pace);
+}
+
+bool
+pace_waits(const struct pace *pace, int64_t now_ns)
+{
+	return pace->down_since_ns != -1 || now_ns < pace->cool_until_ns;
+}

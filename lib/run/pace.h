@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef PACE_H
+#define PACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "wire/outcome.h"
+
+/*
+ * When may anybody be sent at all? One cool-down for the whole run after a
+ * rate limit, and waiting for a server that is not there: one worker probes,
+ * the rest waits. Pure.
+ */
+struct pace {
+	int64_t wait_first_ns;	/* for a server, before the first answer */
+	int64_t wait_later_ns;	/* after it */
+	int64_t cool_until_ns;	/* hand out nothing before; 0 none */
+	int64_t down_since_ns;	/* -1: the server is there */
+	int64_t probe_at_ns;	/* next probe while down */
+	int64_t probe_pause_ns; /* 1 s doubling to 60 s */
+	bool probing;		/* one is out */
+	uint32_t probe_index;	/* its prompt */
+	bool answered;		/* ever */
+};
+
+#define PACE_PROBE_FIRST_NS ((int64_t)1000000000)
+#define PACE_PROBE_MAX_NS ((int64_t)60000000000)
+
+void pace_init(struct pace *pace, int64_t wait_first_ns, int64_t wait_later_ns);
+
+/* May one go out now? */
+bool pace_may_send(const struct pace *pace, int64_t now_ns);
+
+/* This prompt went out: while the server is down it is the probe. */
+void pace_sent(struct pace *pace, uint32_t index);
+
+/* An attempt came back. */
+void pace_report(struct pace *pace, uint32_t index, enum outcome outcome,
+    int64_t retry_after_ns, int64_t now_ns);
+
+/* From when on may one go out? 0: from now on; CLOCK_NEVER: not before the
+ * probe that is out comes back. */
+int64_t pace_due_ns(const struct pace *pace);
+
+/* Has the server been away for longer than allowed? */
+bool pace_gave_up(const struct pace *pace, int64_t now_ns);
+
+/* When will that be so? CLOCK_NEVER while it is there, or a probe is out. */
+int64_t pace_gives_up_ns(const struct pace *pace);
+
+/* Is it waiting (down or cooling)? */
+bool pace_waits(const struct pace *pace, int64_t now_ns);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Those who look on. Nothing here can hold up the run: a full pipe is written
+ * to when it has room again, a closed one is said once and left alone.
+ */
+#include "run/watch.h"
+
+#include <sys/epoll.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "view/export.h"
+#include "view/progress.h"
+
+static void
+has_room(void *arg, uint32_t events)
+{
+	struct watch *watch = arg;
+
+	(void)events;
+	loop_unwatch(watch->loop, &watch->writable);
+	watch->output_due = true;
+}
+
+void
+watch_init(struct watch *watch, struct loop *loop)
+{
+	watch->loop = loop;
+	watch->writable.fd = -1;
+	watch->writable.ready = has_room;
+	watch->writable.arg = watch;
+	watch->output_due = true;
+}
+
+void
+watch_tell(struct watch *watch)
+{
+	watch->output_due = true;
+}
+
+static int
+write_output(struct watch *watch, struct err *err)
+{
+	int more;
+	int fd;
+
+	if (watch->writable.fd != -1)
+		return 0; /* no room yet */
+	watch->output_due = false;
+	progress_step_aside(watch->progress, true);
+	more = export_follow(watch->output, watch->store, watch->states, err);
+	progress_step_aside(watch->progress, false);
+	if (more == -1) {
+		watch->output_closed = true;
+		return -1;
+	}
+	watch->output_due = more == 1;
+	fd = export_wait_fd(watch->output);
+	if (fd != -1 &&
+	    loop_watch(watch->loop, &watch->writable, fd, EPOLLOUT, err) == -1)
+		return -1;
+	return 0;
+}
+
+int
+watch_turn(
+    struct watch *watch, const char *note, int64_t now_ns, struct err *err)
+{
+	if (watch->progress != NULL)
+		progress_tick(watch->progress, watch->stats, note, now_ns);
+	if (watch->output == NULL || watch->output_closed || !watch->output_due)
+		return 0;
+	return write_output(watch, err);
+}
+
+int64_t
+watch_due_ns(const struct watch *watch)
+{
+	if (watch->output != NULL && !watch->output_closed &&
+	    watch->output_due && watch->writable.fd == -1)
+		return 0;
+	return watch->progress != NULL ? progress_due_ns(watch->progress)
+				       : CLOCK_NEVER;
+}
+
+void
+watch_end(struct watch *watch)
+{
+	if (watch->loop != NULL)
+		loop_unwatch(watch->loop, &watch->writable);
+}
