@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Options → backend settings. Where a key may go is decided here and nowhere
+ * else: a key that was not named for it never reaches a plain-http address.
+ */
+#include "api/backend.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/params.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "chat/models.h"
+#include "llmill_run.h"
+
+#define BACKEND_DEFAULT_URL "https://api.openai.com/v1"
+#define BACKEND_PARAMS_MAX_BYTES ((size_t)128 << 20)
+
+static const char *
+environment(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+static int
+resolve_url(struct backend *backend, const struct llmill_run_conf *conf,
+    bool *from_environment, struct err *err)
+{
+	const char *text = conf->url;
+
+	*from_environment = false;
+	if (text == NULL) {
+		text = environment("OPENAI_BASE_URL");
+		if (text == NULL)
+			text = environment("OPENAI_API_BASE");
+		*from_environment = text != NULL;
+	}
+	if (url_read(&backend->url, text != NULL ? text : BACKEND_DEFAULT_URL,
+		err) == -1)
+		return -1;
+	backend->chat.url = backend->url.chat;
+	return 0;
+}
+
+static int
+read_key(struct backend *backend, const struct llmill_run_conf *conf,
+    struct err *err)
+{
+	struct secret *key = &backend->chat.key;
+	const char *value;
+
+	if (conf->key_file != NULL) {
+		backend->key_source = conf->key_file;
+		return secret_read_file(key, conf->key_file, err);
+	}
+	if (conf->key_env != NULL) {
+		value = environment(conf->key_env);
+		if (value == NULL)
+			return err_set(err, ERR_USAGE,
+			    "--key-env %s: there is no such variable, or it "
+			    "is empty",
+			    conf->key_env);
+		backend->key_source = conf->key_env;
+		return secret_set(key, value, conf->key_env, err);
+	}
+	value = environment("OPENAI_API_KEY");
+	if (value == NULL)
+		return 0;
+	backend->key_source = "$OPENAI_API_KEY";
+	return secret_set(key, value, "$OPENAI_API_KEY", err);
+}
+
+/* A key goes over https; over plain http only where it was meant for that
+ * address, and to another machine only when that was allowed in so many
+ * words. */
+static int
+judge_key(struct backend *backend, const struct llmill_run_conf *conf,
+    bool url_from_environment, struct err *err)
+{
+	bool named = conf->key_file != NULL || conf->key_env != NULL;
+
+	if (backend->chat.key.text == NULL || backend->url.https)
+		return 0;
+	if (!named && !url_from_environment) {
+		secret_free(&backend->chat.key);
+		backend->key_source = NULL;
+		log_say(LOG_INFO,
+		    "$OPENAI_API_KEY is not sent to %s: name it with "
+		    "--key-env OPENAI_API_KEY if it belongs there",
+		    backend->url.base);
+		return 0;
+	}
+	if (backend->url.private_host || conf->allow_http_key)
+		return 0;
+	return err_set(err, ERR_USAGE,
+	    "a key would go unencrypted to %s: use https, or say "
+	    "--allow-http-key",
+	    backend->url.base);
+}
+
+static int
+resolve_params(struct backend *backend, const struct llmill_run_conf *conf,
+    struct err *err)
+{
+	struct buf *all = &backend->plan_params;
+
+	if (params_build(conf->params, &backend->params, err) == -1)
+		return -1;
+	if (backend->params.size > 0)
+		backend->chat.params = backend->params.data;
+	backend->chat.max_tokens = conf->max_tokens;
+	if (backend->params.size > 0)
+		buf_add(all, backend->params.data, backend->params.size - 1);
+	else if (conf->max_tokens > 0)
+		buf_add_byte(all, '{');
+	if (conf->max_tokens > 0)
+		json_put_integer(all, "max_tokens", conf->max_tokens);
+	if (all->size > 0)
+		buf_add_byte(all, '}');
+	if (all->failed)
+		return err_set_memory(err, "parameters");
+	if (all->size > 0)
+		backend->plan.params = buf_span(all);
+	return 0;
+}
+
+/* Bad bytes would reach the model as something else than was meant. */
+static int
+check_utf8(const char *option, const char *text, struct err *err)
+{
+	size_t bad;
+
+	if (text == NULL || text_is_utf8(span_of(text), &bad))
+		return 0;
+	return err_set(
+	    err, ERR_USAGE, "%s is not UTF-8 at byte %zu", option, bad + 1);
+}
+
+static int
+resolve_http(struct backend *backend, const struct llmill_run_conf *conf,
+    struct err *err)
+{
+	bool from_environment;
+
+	backend->chat.agent = "llmill/" LLMILL_VERSION;
+	backend->chat.model = conf->model;
+	backend->chat.system = conf->system;
+	backend->chat.headers = conf->headers;
+	backend->chat.connect_timeout_ms = conf->connect_timeout_ns / 1000000;
+	backend->plan.model = span_of(conf->model);
+	backend->plan.system = span_of(conf->system);
+	if (check_utf8("-m", conf->model, err) == -1 ||
+	    check_utf8("-s", conf->system, err) == -1 ||
+	    resolve_url(backend, conf, &from_environment, err) == -1 ||
+	    read_key(backend, conf, err) == -1 ||
+	    judge_key(backend, conf, from_environment, err) == -1)
+		return -1;
+	return resolve_params(backend, conf, err);
+}
+
+static int
+resolve_kind(struct backend *backend, const struct llmill_run_conf *conf,
+    struct err *err)
+{
+	const char *name = conf->backend;
+	const char *colon;
+	char kind[32];
+	size_t size;
+
+	if (name == NULL)
+		name = conf->command != NULL ? "exec" : "http";
+	colon = strchr(name, ':');
+	size = colon != NULL ? (size_t)(colon - name) : strlen(name);
+	if (size < sizeof(kind)) {
+		memcpy(kind, name, size);
+		kind[size] = '\0';
+		backend->chat.kind = chat_by_name(kind);
+	}
+	if (backend->chat.kind == NULL)
+		return err_set(err, ERR_USAGE,
+		    "--backend %s: there is no such backend; there are %s",
+		    name, chat_names());
+	if (colon != NULL)
+		backend->chat.script = colon + 1;
+	return 0;
+}
+
+int
+backend_resolve(struct backend *backend, const struct llmill_run_conf *conf,
+    struct err *err)
+{
+	*backend = (struct backend){0};
+	buf_init(&backend->found_model, BACKEND_PARAMS_MAX_BYTES);
+	buf_init(&backend->params, BACKEND_PARAMS_MAX_BYTES);
+	buf_init(&backend->plan_params, BACKEND_PARAMS_MAX_BYTES + 64);
+	if (resolve_kind(backend, conf, err) == -1)
+		goto fail;
+	backend->chat.allow_empty = conf->allow_empty;
+	backend->chat.answer_cap_bytes = conf->max_answer_bytes;
+	backend->chat.grace_ns = conf->kill_grace_ns;
+	backend->chat.command = conf->command;
+	backend->plan.backend = backend->chat.kind->name;
+	backend->plan.command = conf->command;
+	backend->plan.script = backend->chat.script;
+	if (strcmp(backend->chat.kind->name, "http") == 0 &&
+	    resolve_http(backend, conf, err) == -1)
+		goto fail;
+	if (backend->chat.kind->check != NULL &&
+	    backend->chat.kind->check(&backend->chat, err) == -1)
+		goto fail;
+	return 0;
+fail:
+	backend_free(backend);
+	return -1;
+}
+
+/* Does every record say itself which model it wants? */
+static bool
+records_name_models(const struct prompts *prompts)
+{
+	for (uint32_t i = 0; i < prompts_count(prompts); i++) {
+		struct span body = prompts_at(prompts, i).body;
+		struct json *root =
+		    body.data != NULL ? json_parse(body, NULL) : NULL;
+		bool names = json_get(root, "model") != NULL;
+
+		json_free(root);
+		if (!names)
+			return false;
+	}
+	return true;
+}
+
+static int
+refuse_choice(struct buf *names, struct err *err)
+{
+	for (size_t i = 0; i < names->size; i++)
+		if (names->data[i] == '\n')
+			names->data[i] = i + 1 < names->size ? ' ' : '\0';
+	return err_set(
+	    err, ERR_USAGE, "which model? say -m with one of: %s", names->data);
+}
+
+int
+backend_find_model(struct backend *backend, struct err *err)
+{
+	struct buf *names = &backend->found_model;
+	int count;
+
+	if (backend->url.models == NULL || backend->chat.model != NULL ||
+	    records_name_models(backend->chat.prompts))
+		return 0;
+	count = models_ask(&backend->chat, &backend->url, names, err);
+	if (count == -1)
+		return -1;
+	if (count > 1)
+		return refuse_choice(names, err);
+	names->data[names->size - 1] = '\0'; /* the line's end */
+	backend->chat.model = names->data;
+	backend->plan.model = span_of(names->data);
+	log_say(
+	    LOG_NOTE, "model: %s (the only one this server has)", names->data);
+	return 0;
+}
+
+void
+backend_free(struct backend *backend)
+{
+	secret_free(&backend->chat.key);
+	url_free(&backend->url);
+	buf_free(&backend->params);
+	buf_free(&backend->plan_params);
+	buf_free(&backend->found_model);
+}

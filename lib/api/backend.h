@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef BACKEND_H
+#define BACKEND_H
+
+#include "base/buf.h"
+#include "chat/chat.h"
+#include "chat/url.h"
+#include "data/plan.h"
+
+struct err;
+struct llmill_run_conf;
+
+/*
+ * From the options a person gave to the settings a backend takes and the plan
+ * that is kept: which backend, which URL, which key may go where, which body
+ * parameters.
+ */
+struct backend {
+	struct chat_conf chat;
+	struct plan plan;	/* without prompts yet */
+	struct url url;		/* http only */
+	struct buf found_model; /* asked of the server; empty when not */
+	const char *key_source; /* for messages: "$OPENAI_API_KEY"; NULL */
+	struct buf params;	/* raw JSON object, keys sorted */
+	struct buf plan_params; /* the same with max_tokens */
+};
+
+/*
+ * Fill backend from conf; strings of conf are lent for its whole life.
+ * Fails ERR_USAGE for what cannot be; nothing is left to free then.
+ */
+int backend_resolve(struct backend *backend, const struct llmill_run_conf *conf,
+    struct err *err);
+
+/*
+ * Without -m: take the only model that the server has, when any record names
+ * none itself. Does nothing for other backends.
+ * Fails ERR_USAGE listing the models when there are several; ERR_BACKEND when
+ * the server cannot be asked.
+ */
+int backend_find_model(struct backend *backend, struct err *err);
+
+void backend_free(struct backend *backend);
+
+#endif

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Which database a run goes into, and what it is asked to do there. A path
+ * that cannot be had never stops the work; a file that exists and cannot say
+ * what is open does.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/mill.h"
+#include "api/words.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "llmill_run.h"
+#include "run/coord.h"
+
+#define DATABASE_NAMES_TRIED 100 /* default names taken in the same second */
+
+static void
+durable(void *arg, const struct store_durable *what)
+{
+	struct mill *mill = arg;
+
+	if (mill->coord != NULL)
+		coord_durable(mill->coord, what);
+}
+
+static int
+open_store_at(
+    struct mill *mill, const char *path, bool create_only, struct err *err)
+{
+	struct store_conf conf = {
+	    .path = path,
+	    .create_only = create_only,
+	    .durable = durable,
+	    .arg = mill,
+	};
+
+	mill->db_existed = access(path, F_OK) == 0;
+	mill->store = store_open(&conf, err);
+	return mill->store != NULL ? 0 : -1;
+}
+
+static int
+open_temporary(struct mill *mill, const char *spill_path, struct err *err)
+{
+	struct store_conf conf = {
+	    .spill_path = spill_path,
+	    .durable = durable,
+	    .arg = mill,
+	};
+
+	mill->store = store_open(&conf, err);
+	return mill->store != NULL ? 0 : -1;
+}
+
+static int
+keep_path(struct mill *mill, const char *path, struct err *err)
+{
+	mill->db_path = strdup(path);
+	return mill->db_path != NULL ? 0 : err_set_memory(err, "path");
+}
+
+/* The same command again goes on with the database it made. */
+static int
+find_default(struct mill *mill, struct err *err)
+{
+	char path[PATH_MAX];
+
+	if (mill->conf->new_db ||
+	    !store_find(".", mill->digest, path, sizeof(path)))
+		return 0;
+	if (open_store_at(mill, path, false, err) == -1)
+		return -1;
+	return keep_path(mill, path, err);
+}
+
+/* Another run of the same second may have taken the name. */
+static int
+make_default(struct mill *mill, struct err *err)
+{
+	char path[PATH_MAX];
+
+	mill->db_is_ours = true;
+	for (unsigned tries = 1; tries <= DATABASE_NAMES_TRIED; tries++) {
+		store_default_name(tries, path, sizeof(path));
+		free(mill->db_path);
+		if (keep_path(mill, path, err) == -1)
+			return -1;
+		if (open_store_at(mill, path, true, err) == 0)
+			return 0;
+		/* Busy: somebody else is making it at this moment. */
+		if (err->number != EEXIST && err->class != ERR_BUSY)
+			return -1;
+	}
+	return -1;
+}
+
+static int
+open_named(struct mill *mill, struct err *err)
+{
+	if (mill->conf->db != NULL) {
+		if (keep_path(mill, mill->conf->db, err) == -1)
+			return -1;
+		return open_store_at(mill, mill->conf->db, false, err);
+	}
+	if (find_default(mill, err) == -1)
+		return -1;
+	return mill->store != NULL ? 0 : make_default(mill, err);
+}
+
+/* The run goes on without its database; answers go into the spill file. */
+static int
+stand_in(struct mill *mill, struct err *err)
+{
+	log_say(LOG_WARN, "%s; the run goes on, answers go into the spill file",
+	    err->text);
+	mill->db_is_ours = false;
+	mill->stands_in = true;
+	return open_temporary(mill, mill->db_path, err);
+}
+
+/* Trouble with a path, as opposed to a file that cannot be used, stops nobody
+ * who did not ask for that. */
+static bool
+may_stand_in(const struct mill *mill, const struct err *err)
+{
+	return err->class == ERR_SYSTEM && !mill->conf->require_db &&
+	       !mill->conf->no_db && mill->db_path != NULL;
+}
+
+int
+mill_open_store(struct mill *mill, struct err *err)
+{
+	mill->backend.plan.digest = mill->digest;
+	if (mill->conf->no_db)
+		return open_temporary(mill, NULL, err);
+	if (open_named(mill, err) == 0)
+		return 0;
+	return may_stand_in(mill, err) ? stand_in(mill, err) : -1;
+}
+
+static bool
+is_bad_record(const struct mill *mill, uint32_t index)
+{
+	size_t low = 0;
+	size_t high = mill->input.bad_index_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (mill->input.bad[middle] < index)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < mill->input.bad_index_count &&
+	       mill->input.bad[low] == index;
+}
+
+static void
+choose_asked(struct mill *mill)
+{
+	const struct llmill_run_conf *conf = mill->conf;
+	uint32_t from;
+	uint32_t to;
+
+	find_range(conf, mill->count, &from, &to);
+	for (uint32_t i = from; i < to; i++) {
+		if (is_bad_record(mill, i))
+			continue;
+		mill->stats.before_answered +=
+		    mill->states[i] == STORE_ANSWERED;
+		mill->stats.before_failed += mill->states[i] == STORE_FAILED;
+		mill->asked[i] = mill->states[i] == STORE_OPEN;
+		mill->stats.asked += mill->asked[i];
+	}
+}
+
+static void
+say_going_on(const struct mill *mill)
+{
+	const struct store_counts *counts = &mill->counts;
+
+	if (counts->spilled > 0)
+		log_say(LOG_NOTE, "%u answers taken in from the spill file",
+		    (unsigned)counts->spilled);
+	if (counts->is_new || mill->db_path == NULL)
+		return;
+	log_say(LOG_NOTE, "going on with %s: %u of %u answered, %u to do",
+	    mill->db_path, (unsigned)counts->answered, (unsigned)mill->count,
+	    (unsigned)mill->stats.asked);
+	if (counts->added > 0)
+		log_say(LOG_NOTE, "the list grew by %u %s",
+		    (unsigned)counts->added,
+		    counts->added == 1 ? "prompt" : "prompts");
+}
+
+/* A disk that is full at once: the new file goes, a stand-in comes. */
+static int
+load(struct mill *mill, struct err *err)
+{
+	struct plan *plan = &mill->backend.plan;
+
+	if (store_load(mill->store, plan, mill->states, &mill->counts, err) ==
+	    0)
+		return 0;
+	/* What an older file holds must not be asked and paid for again. */
+	if (mill->db_existed && err->class == ERR_SYSTEM)
+		err->class = ERR_INPUT;
+	if (!may_stand_in(mill, err) || store_path(mill->store) == NULL)
+		return -1;
+	if (!store_discard_if_unused(mill->store))
+		store_close(mill->store, "failed", 0);
+	mill->store = NULL;
+	if (stand_in(mill, err) == -1)
+		return -1;
+	return store_load(mill->store, plan, mill->states, &mill->counts, err);
+}
+
+/* A run that cannot be noted is still a run. */
+static void
+note_run(struct mill *mill)
+{
+	struct store_run run = {.version = LLMILL_VERSION};
+	struct err err = {0};
+	struct buf argv;
+	struct buf settings;
+
+	buf_init(&argv, WORDS_MAX_BYTES);
+	buf_init(&settings, WORDS_MAX_BYTES);
+	put_argv(&argv, mill->conf->argv, true);
+	put_settings(&settings, mill->conf, &mill->backend);
+	run.argv = argv.data;
+	run.settings = settings.data;
+	if (store_begin_run(mill->store, &mill->backend.plan, &run, &err) == -1)
+		log_say(LOG_WARN, "%s; this run is not noted", err.text);
+	buf_free(&argv);
+	buf_free(&settings);
+}
+
+int
+mill_load_store(struct mill *mill, struct err *err)
+{
+	mill->states = calloc(mill->count, 1);
+	mill->asked = calloc(mill->count, 1);
+	if (mill->states == NULL || mill->asked == NULL)
+		return err_set_memory(err, "prompt states");
+	if (load(mill, err) == -1)
+		return -1;
+	choose_asked(mill);
+	say_going_on(mill);
+	note_run(mill);
+	return 0;
+}

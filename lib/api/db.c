@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Looking at databases, behind the public header: read, then render.
+ */
+#include "llmill_db.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "api/words.h"
+#include "base/err.h"
+#include "data/store.h"
+#include "data/survey.h"
+#include "data/verify.h"
+#include "view/status.h"
+
+void
+llmill_text_free(struct llmill_text *text)
+{
+	free(text->data);
+	*text = (struct llmill_text){0};
+}
+
+static int
+refuse(struct llmill_err *err, const struct err *why)
+{
+	err->status = status_of(why->class);
+	snprintf(err->text, sizeof(err->text), "%s", why->text);
+	return err->status;
+}
+
+/* Hand over what was rendered (taken). Gives status. */
+static int
+give(struct llmill_text *text, struct buf *out, int status,
+    struct llmill_err *err)
+{
+	struct err why;
+
+	if (out->failed) {
+		buf_free(out);
+		err_set_memory(&why, "the text");
+		return refuse(err, &why);
+	}
+	text->data = out->data;
+	text->size = out->size;
+	err->status = status;
+	return status;
+}
+
+int
+llmill_newest(char *path, size_t size, struct llmill_err *err)
+{
+	struct err why;
+
+	err->text[0] = '\0';
+	if (store_find_newest(".", path, size))
+		return LLMILL_EXIT_OK;
+	err_set(&why, ERR_USAGE,
+	    "there is no llm_results_*.db here; name a database");
+	return refuse(err, &why);
+}
+
+int
+llmill_status(const char *path, bool json, struct llmill_text *text,
+    struct llmill_err *err)
+{
+	struct survey survey;
+	struct err why = {0};
+	struct buf out;
+
+	err->text[0] = '\0';
+	*text = (struct llmill_text){0};
+	if (survey_read(&survey, path, &why) == -1)
+		return refuse(err, &why);
+	buf_init(&out, STATUS_MAX_BYTES);
+	if (json)
+		status_render_json(&survey, &out);
+	else
+		status_render(&survey, &out);
+	text->is_running = survey.is_running;
+	return give(text, &out, LLMILL_EXIT_OK, err);
+}
+
+int
+llmill_verify(
+    const char *path, struct llmill_text *text, struct llmill_err *err)
+{
+	struct verify verify;
+	struct err why = {0};
+	struct buf out;
+	int status;
+
+	err->text[0] = '\0';
+	*text = (struct llmill_text){0};
+	if (verify_read(&verify, path, &why) == -1) {
+		verify_free(&verify);
+		return refuse(err, &why);
+	}
+	buf_init(&out, STATUS_MAX_BYTES);
+	status_render_verify(&verify, &out);
+	status = verify_is_sound(&verify) ? LLMILL_EXIT_OK : LLMILL_EXIT_INPUT;
+	verify_free(&verify);
+	return give(text, &out, status, err);
+}

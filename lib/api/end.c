@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * How a run ends: the output is completed, the database left as one file, the
+ * exit status chosen, and people are told.
+ */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "api/mill.h"
+#include "api/words.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "llmill_run.h"
+#include "view/export.h"
+#include "view/summary.h"
+
+#define END_SAVE_WITHIN_MS 5000	 /* for answers that wait in memory */
+#define END_SAVE_IN_HASTE_MS 500 /* they are spilled, or we must leave */
+
+static bool
+is_whole(const struct mill *mill)
+{
+	return mill->stop.phase == STOP_NONE;
+}
+
+static const char *
+run_status(const struct mill *mill)
+{
+	if (is_whole(mill))
+		return "finished";
+	return mill->stop.exit_status == STOP_EXIT_INTERRUPTED ? "interrupted"
+							       : "stopped";
+}
+
+static int
+exit_status(const struct mill *mill)
+{
+	int status = mill->stop.exit_status;
+
+	if (mill->health != STORE_HEALTHY || mill->output_lost)
+		status = stop_stronger(status, STOP_EXIT_NOT_SAVED);
+	if (mill->stats.failed + mill->stats.before_failed > 0)
+		status = stop_stronger(status, STOP_EXIT_FAILED);
+	return status;
+}
+
+static void
+close_output(struct mill *mill)
+{
+	struct err err = {0};
+
+	if (mill->output == NULL)
+		return;
+	if (export_close(mill->output, mill->store, is_whole(mill), &err) ==
+	    -1) {
+		log_say(LOG_ERROR, "%s", err.text);
+		mill->output_lost = true;
+	}
+	mill->output = NULL;
+}
+
+static void
+close_store(struct mill *mill, char *spill_path, size_t size)
+{
+	const char *path;
+
+	if (mill->store == NULL)
+		return;
+	store_settle(mill->store,
+	    is_whole(mill) && store_health(mill->store, NULL) != STORE_SPILLED
+		? END_SAVE_WITHIN_MS
+		: END_SAVE_IN_HASTE_MS);
+	path = store_spill_path(mill->store);
+	if (path == NULL)
+		path = store_path(mill->store); /* rescued, elsewhere */
+	if ((mill->db_is_ours || mill->coord == NULL) &&
+	    mill->stats.attempts == 0 && store_discard_if_unused(mill->store)) {
+		free(mill->db_path);
+		mill->db_path = NULL;
+		mill->store = NULL;
+		return;
+	}
+	if (path != NULL)
+		snprintf(spill_path, size, "%s", path);
+	/* It is settled: what waits still has had its time. */
+	mill->health = store_close(mill->store, run_status(mill), 0);
+	mill->store = NULL;
+}
+
+static void
+say_summary(struct mill *mill, const char *spill_path, int status)
+{
+	const struct llmill_run_conf *conf = mill->conf;
+	struct buf next;
+	struct buf text;
+	struct summary_facts facts = {
+	    .stats = &mill->stats,
+	    .exit_status = status,
+	    .stop_reason = is_whole(mill) ? NULL : mill->stop.reason,
+	    .db_path = mill->stands_in ? NULL : mill->db_path,
+	    .spill_path = mill->health == STORE_SPILLED ? spill_path : NULL,
+	    .output_path = mill->output_lost ? NULL : conf->output,
+	    .left = mill->count - mill->counts.answered - mill->counts.failed -
+		    mill->stats.answered - mill->stats.failed -
+		    (uint32_t)mill->input.bad_index_count,
+	};
+
+	buf_init(&next, WORDS_MAX_BYTES);
+	buf_init(&text, WORDS_MAX_BYTES);
+	put_next_command(&next, conf, mill->db_path,
+	    is_whole(mill) && mill->health == STORE_HEALTHY &&
+		!mill->output_lost);
+	facts.next_command = next.size > 0 ? next.data : NULL;
+	if (mill->health == STORE_TROUBLED)
+		log_say(LOG_ERROR,
+		    "answers could be saved nowhere, not even in a spill file: "
+		    "their prompts stay open");
+	if (conf->verbosity >= 0 && conf->screen_fd != -1) {
+		summary_render(&facts, &text);
+		screen_write(conf->screen_fd, text.data);
+	}
+	if (conf->json) {
+		buf_clear(&text);
+		summary_render_json(&facts, &text);
+		screen_write(conf->result_fd, text.data);
+	}
+	buf_free(&next);
+	buf_free(&text);
+}
+
+int
+mill_finish(struct mill *mill)
+{
+	char spill_path[PATH_MAX] = "";
+	int status;
+
+	close_output(mill);
+	close_store(mill, spill_path, sizeof(spill_path));
+	status = exit_status(mill);
+	say_summary(mill, spill_path, status);
+	return status;
+}
+
+void
+mill_abandon(struct mill *mill)
+{
+	char spill_path[PATH_MAX];
+
+	if (mill->output != NULL)
+		export_close(mill->output, mill->store, false, NULL);
+	mill->output = NULL;
+	stop_ask(&mill->stop, STOP_EXIT_EARLY, ""); /* not "finished" */
+	close_store(mill, spill_path, sizeof(spill_path));
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef MILL_H
+#define MILL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "api/backend.h"
+#include "data/input.h"
+#include "data/store.h"
+#include "run/stop.h"
+#include "view/stats.h"
+
+struct coord;
+struct export;
+struct llmill_run_conf;
+struct nursery;
+struct progress;
+
+/*
+ * All that one run owns, from its options to its exit status. run.c is the
+ * sequence; database.c finds, opens and loads; end.c closes and tells.
+ */
+struct mill {
+	const struct llmill_run_conf *conf;
+	struct backend backend;
+	struct prompts *prompts;
+	struct input_facts input;
+	struct nursery *nursery;
+	struct store *store;
+	struct store_counts counts;
+	struct coord *coord;
+	struct progress *progress;
+	struct export *output;
+	struct stats stats;
+	struct stop stop;
+	uint8_t *states; /* enum store_state per prompt */
+	uint8_t *asked;	 /* 1 per prompt that this run is to do */
+	uint32_t count;
+	int log_fd;
+	char *db_path;	  /* NULL: none is kept */
+	bool db_existed;  /* before this run */
+	bool stands_in;	  /* a temporary database, for one that cannot be had */
+	bool db_is_ours;  /* default-named and made by this run */
+	bool output_lost; /* it could not be written to its end */
+	enum store_health health;
+	char digest[PLAN_DIGEST_BYTES];
+};
+
+/*
+ * Open the database that the options mean: the one named, the default-named
+ * one that this plan left unfinished, a new one, or a private one.
+ * Fails ERR_INPUT, ERR_BUSY, ERR_USAGE for a file that exists and cannot be
+ * used; ERR_SYSTEM only with --require-db.
+ */
+int mill_open_store(struct mill *mill, struct err *err);
+
+/* Bring database and input together; fills states and asked. */
+int mill_load_store(struct mill *mill, struct err *err);
+
+/* Close output and database, say the summary. Gives the exit status. */
+int mill_finish(struct mill *mill);
+
+/* The same after a failure: nothing is said. */
+void mill_abandon(struct mill *mill);
+
+#endif

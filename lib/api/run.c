@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One run from its options to its exit status, as a sequence: settings, input,
+ * nursery, database, loop, end. The nursery is forked before the database is
+ * opened, so that no worker inherits it.
+ */
+#include "llmill_run.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "api/mill.h"
+#include "api/words.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "chat/worker.h"
+#include "run/coord.h"
+#include "view/export.h"
+#include "view/progress.h"
+#include "wire/frame.h"
+#include "wire/reap.h"
+#include "wire/spawn.h"
+
+#define RUN_FDS_PER_WORKER 4 /* down, up, stderr, pidfd */
+#define RUN_FDS_BESIDE 64    /* database, log, files, the host's own */
+#define RUN_LATE_AFTER (250 * CLOCK_MS) /* the worker's own timer is first */
+#define RUN_DELAY_MAX (60 * CLOCK_S)
+#define RUN_TICK_MS 11	      /* CLK_TCK is 100 wherever Linux runs */
+#define RUN_ASK_AGAIN_MS 1000 /* for the model, of a server to come */
+#define RUN_WAIT_FIRST (30 * CLOCK_S)
+#define RUN_WAIT_LATER (900 * CLOCK_S)
+#define RUN_TIMEOUT_HTTP (600 * CLOCK_S)
+#define RUN_TIMEOUT_ELSE (60 * CLOCK_S) /* the seed's */
+
+/* ---- before anything is opened ---- */
+
+static int64_t
+wait_first_ns(const struct mill *mill)
+{
+	int64_t wait_ns = mill->conf->wait_server_ns;
+
+	return wait_ns < 0 ? RUN_WAIT_FIRST : wait_ns;
+}
+
+static int64_t
+timeout_of(const struct mill *mill)
+{
+	if (mill->conf->timeout_ns > 0)
+		return mill->conf->timeout_ns;
+	return strcmp(mill->backend.chat.kind->name, "http") == 0
+		   ? RUN_TIMEOUT_HTTP
+		   : RUN_TIMEOUT_ELSE;
+}
+
+static int
+open_log(struct mill *mill, struct err *err)
+{
+	const struct llmill_run_conf *conf = mill->conf;
+	enum log_level level = LOG_NOTE;
+
+	if (conf->verbosity < 0)
+		level = LOG_ERROR;
+	else if (conf->verbosity > 0)
+		level = conf->verbosity > 1 ? LOG_DEBUG : LOG_INFO;
+	log_set_role("mill");
+	if (conf->log_path != NULL) {
+		mill->log_fd = open(conf->log_path,
+		    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
+		    0600);
+		if (mill->log_fd == -1)
+			return err_set_errno(
+			    err, "cannot open the log %s", conf->log_path);
+		log_set_file(mill->log_fd);
+	}
+	mill->progress =
+	    progress_new(conf->verbosity < 0 ? -1 : conf->screen_fd,
+		conf->verbosity < 0 ? PROGRESS_NONE
+				    : (enum progress_mode)conf->progress);
+	if (mill->progress == NULL)
+		return err_set_memory(err, "progress line");
+	log_set_screen(
+	    conf->screen_fd, level, progress_step_aside, mill->progress);
+	return 0;
+}
+
+static int
+read_input(struct mill *mill, struct err *err)
+{
+	static const char *const none[] = {NULL};
+	const struct llmill_run_conf *conf = mill->conf;
+	struct input_conf input = {
+	    .paths = conf->inputs != NULL ? conf->inputs : none,
+	    .texts = conf->prompts != NULL ? conf->prompts : none,
+	    .format = (enum input_format)conf->input_format,
+	    .prompt_max_bytes = conf->max_prompt_bytes,
+	    .skip_bad = conf->skip_bad,
+	};
+
+	while (input.paths[input.path_count] != NULL)
+		input.path_count++;
+	while (input.texts[input.text_count] != NULL)
+		input.text_count++;
+	mill->prompts = prompts_new(err);
+	if (mill->prompts == NULL)
+		return -1;
+	if (input_read(&input, mill->prompts, &mill->input, err) == -1) {
+		if (mill->input.troubles != NULL)
+			screen_write(conf->screen_fd, mill->input.troubles);
+		return -1;
+	}
+	if (mill->input.empty_count > 0)
+		log_say(LOG_INFO, "%llu empty %s skipped",
+		    (unsigned long long)mill->input.empty_count,
+		    mill->input.empty_count == 1 ? "line" : "lines");
+	if (mill->input.bad_count > 0)
+		log_say(LOG_WARN, "%llu bad %s skipped",
+		    (unsigned long long)mill->input.bad_count,
+		    mill->input.bad_count == 1 ? "record" : "records");
+	if (prompts_seal(mill->prompts, err) == -1)
+		return -1;
+	mill->count = prompts_count(mill->prompts);
+	mill->backend.plan.prompts = mill->prompts;
+	mill->backend.chat.prompts = mill->prompts;
+	return 0;
+}
+
+static int
+check_range(const struct mill *mill, struct err *err)
+{
+	const struct llmill_run_conf *conf = mill->conf;
+
+	if (conf->range_first > mill->count)
+		return err_set(err, ERR_USAGE,
+		    "--range %u:… begins behind the last prompt (%u)",
+		    (unsigned)conf->range_first, (unsigned)mill->count);
+	return 0;
+}
+
+static int
+open_nursery(struct mill *mill, struct err *err)
+{
+	const struct llmill_run_conf *conf = mill->conf;
+	struct heritage heritage = {
+	    .live = worker_live,
+	    .prepare = worker_prepare,
+	    .arg = &mill->backend.chat,
+	    .reaps = mill->backend.chat.kind->owns_processes,
+	    .titled = conf->set_titles,
+	};
+
+	if (fd_raise_limit(
+		(size_t)conf->workers * RUN_FDS_PER_WORKER + RUN_FDS_BESIDE,
+		err) == -1)
+		return err_add(err, "-j %u", (unsigned)conf->workers);
+	if (conf->own_process) {
+		/* What a dead worker's command left behind comes to us. */
+		prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+		if (mill->backend.chat.key.text != NULL)
+			secret_guard_process();
+	}
+	/* Who is there already must be older than the nursery by a tick of
+	 * the kernel's clock: that is how the pool knows them. */
+	if (conf->own_process && reap_children(NULL, 0) > 0)
+		poll(NULL, 0, RUN_TICK_MS);
+	mill->nursery = nursery_open(&heritage, err);
+	return mill->nursery != NULL ? 0 : -1;
+}
+
+/* Ask which model; a server that is not up yet is waited for like any other.
+ */
+static int
+find_model(struct mill *mill, struct err *err)
+{
+	int64_t until_ns = clock_add(clock_now_ns(), wait_first_ns(mill));
+	bool said = false;
+
+	while (backend_find_model(&mill->backend, err) == -1) {
+		if (err->class != ERR_BACKEND || clock_now_ns() >= until_ns)
+			return -1;
+		if (!said)
+			log_say(LOG_NOTE, "%s; waiting for it", err->text);
+		said = true;
+		poll(NULL, 0, RUN_ASK_AGAIN_MS);
+	}
+	return 0;
+}
+
+/* ---- the run ---- */
+
+static void
+keep_words(void *arg, uint32_t slot, const char *data, size_t size)
+{
+	(void)arg;
+	log_say(LOG_DEBUG, "worker %u: stderr: %.*s", (unsigned)slot, (int)size,
+	    data);
+}
+
+static void
+tell_attempt(void *arg, const struct pool_report *report)
+{
+	const struct mill *mill = arg;
+	const struct reply *reply = &report->reply;
+	struct llmill_attempt attempt = {
+	    .index = report->index,
+	    .attempt = report->attempt,
+	    .answered = outcome_trait(reply->outcome)->answers,
+	    .outcome = outcome_trait(reply->outcome)->name,
+	    .http_status = reply->http_status,
+	    .duration_ms = reply->duration_ms,
+	    .input_tokens = reply->input_tokens,
+	    .output_tokens = reply->output_tokens,
+	    .text = reply->text.data,
+	    .text_size = reply->text.size,
+	    .error = reply->error.data,
+	    .error_size = reply->error.size,
+	    .model = reply->model.data,
+	    .model_size = reply->model.size,
+	};
+
+	mill->conf->on_attempt(mill->conf->on_attempt_arg, &attempt);
+}
+
+static void
+fill_coord(struct mill *mill, struct coord_conf *coord)
+{
+	const struct llmill_run_conf *conf = mill->conf;
+	int64_t wait_ns = conf->wait_server_ns;
+
+	*coord = (struct coord_conf){
+	    .count = mill->count,
+	    .states = mill->states,
+	    .asked = mill->asked,
+	    .store = mill->store,
+	    .nursery = mill->nursery,
+	    .progress = mill->progress,
+	    .output = mill->output,
+	    .stats = &mill->stats,
+	    .stop = &mill->stop,
+	    .policy =
+		{
+		    .tries_max =
+			conf->retry_attempts > 0 ? conf->retry_attempts : 1,
+		    .delay_ns = conf->retry_delay_ns,
+		    .delay_max_ns = RUN_DELAY_MAX,
+		    .poison = conf->poison,
+		    .wait_max_ns = conf->max_wait_ns,
+		    .random_seed =
+			(uint64_t)clock_wall_ms() ^ (uint64_t)getpid(),
+		},
+	    .pool =
+		{
+		    .slots = conf->workers,
+		    .late_after_ns = RUN_LATE_AFTER,
+		    .grace_ns = conf->kill_grace_ns,
+		    .frame_cap_bytes = FRAME_CAP_BYTES,
+		    .sweeps = conf->own_process &&
+			      mill->backend.chat.kind->owns_processes,
+		    .words = keep_words,
+		},
+	    .timeout_ns = timeout_of(mill),
+	    .wait_server_first_ns = wait_first_ns(mill),
+	    .wait_server_later_ns = wait_ns < 0 ? RUN_WAIT_LATER : wait_ns,
+	    .take_signals = conf->take_signals,
+	    .private_store = conf->no_db,
+	    .attempted = conf->on_attempt != NULL ? tell_attempt : NULL,
+	    .attempted_arg = mill,
+	};
+}
+
+static bool
+has_terminal(void)
+{
+	int fd = open("/dev/tty", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	bool has = fd != -1;
+
+	fd_close(&fd);
+	return has;
+}
+
+static int
+run_mill(struct mill *mill, struct err *err)
+{
+	struct coord_conf coord;
+	int result;
+
+	mill->stats.total = mill->count;
+	mill->stats.workers = mill->conf->workers;
+	mill->stats.empty_lines = mill->input.empty_count;
+	mill->stats.bad_records = mill->input.bad_count;
+	stop_init(&mill->stop, has_terminal(), mill->conf->workers);
+	fill_coord(mill, &coord);
+	mill->coord = coord_new(&coord, err);
+	if (mill->coord == NULL)
+		return -1;
+	result = coord_run(mill->coord, err);
+	progress_end(mill->progress, &mill->stats, clock_now_ns());
+	return result;
+}
+
+static void
+mill_free(struct mill *mill)
+{
+	coord_free(mill->coord);
+	nursery_close(mill->nursery);
+	prompts_free(mill->prompts);
+	input_facts_free(&mill->input);
+	progress_free(mill->progress);
+	backend_free(&mill->backend);
+	log_set_screen(-1, LOG_ERROR, NULL, NULL);
+	log_set_file(-1);
+	fd_close(&mill->log_fd);
+	free(mill->db_path);
+	free(mill->states);
+	free(mill->asked);
+}
+
+/* Everything up to the first prompt that could be sent. */
+static int
+prepare(struct mill *mill, struct err *err)
+{
+	const struct llmill_run_conf *conf = mill->conf;
+
+	if (open_nursery(mill, err) == -1)
+		return -1;
+	plan_digest(&mill->backend.plan, mill->digest);
+	if (mill_open_store(mill, err) == -1 ||
+	    mill_load_store(mill, err) == -1)
+		return -1;
+	if (conf->output == NULL)
+		return 0;
+	mill->output = export_open(conf->output,
+	    conf->output_format == LLMILL_FORMAT_JSONL ? EXPORT_JSONL
+	    : conf->output_format == LLMILL_FORMAT_TXT ? EXPORT_TXT
+						       : EXPORT_AUTO,
+	    mill->count, err);
+	return mill->output != NULL ? 0 : -1;
+}
+
+static int
+dry_run(struct mill *mill, struct err *err)
+{
+	struct buf text;
+	int result = 0;
+
+	buf_init(&text, WORDS_MAX_BYTES);
+	put_dry_run(&text, mill->conf, &mill->backend, mill->prompts);
+	if (text.failed)
+		result = err_set_memory(err, "the first request");
+	else
+		screen_write(mill->conf->result_fd, text.data);
+	buf_free(&text);
+	return result;
+}
+
+int
+llmill_run(const struct llmill_run_conf *conf, struct llmill_err *err)
+{
+	struct mill mill = {.conf = conf, .log_fd = -1};
+	struct err why = {0};
+
+	err->text[0] = '\0';
+	if (open_log(&mill, &why) == -1 ||
+	    backend_resolve(&mill.backend, conf, &why) == -1 ||
+	    read_input(&mill, &why) == -1 || check_range(&mill, &why) == -1)
+		goto fail;
+	if (conf->dry_run) {
+		if (dry_run(&mill, &why) == -1)
+			goto fail;
+		err->status = LLMILL_EXIT_OK;
+		goto out;
+	}
+	if (find_model(&mill, &why) == -1 || prepare(&mill, &why) == -1 ||
+	    run_mill(&mill, &why) == -1)
+		goto fail;
+	err->status = mill_finish(&mill);
+	goto out;
+fail:
+	mill_abandon(&mill);
+	err->status = status_of(why.class);
+	snprintf(err->text, sizeof(err->text), "%s", why.text);
+out:
+	mill_free(&mill);
+	return err->status;
+}

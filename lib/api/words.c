@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Texts about a run. Everything here is pure but screen_write: settings in,
+ * words out.
+ */
+#include "api/words.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/backend.h"
+#include "base/fd.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "chat/api_openai.h"
+#include "chat/curl.h"
+#include "data/db.h"
+#include "data/prompts.h"
+#include "llmill_run.h"
+
+void
+screen_write(int fd, const char *text)
+{
+	if (fd != -1 && text != NULL)
+		fd_write_all(fd, text, strlen(text));
+}
+
+/* Where the value of something that looks like a key begins, the first one if
+ * there are several; 0 for none. */
+static size_t
+find_key(const char *word)
+{
+	static const char *const marks[] = {"bearer ",
+	    "api-key:", "key=", "token=", "password=", "secret=",
+	    "authorization:", "cookie:", "=sk-"};
+	size_t first = strncmp(word, "sk-", 3) == 0 ? 3 : 0;
+
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+		const char *found = strcasestr(word, marks[i]);
+		size_t begin;
+
+		if (found == NULL)
+			continue;
+		begin = (size_t)(found - word) + strlen(marks[i]);
+		if (first == 0 || begin < first)
+			first = begin;
+	}
+	return first;
+}
+
+static void
+put_word(struct buf *out, const char *word, bool masked)
+{
+	size_t shown = masked ? find_key(word) : 0;
+	struct buf mask;
+
+	if (shown == 0) {
+		text_quote_shell(out, word);
+		return;
+	}
+	buf_init(&mask, shown + 8);
+	buf_add(&mask, word, shown);
+	buf_add_text(&mask, "***");
+	if (mask.failed)
+		out->failed = true;
+	else
+		text_quote_shell(out, mask.data);
+	buf_free(&mask);
+}
+
+void
+put_argv(struct buf *out, const char *const *argv, bool masked)
+{
+	for (size_t i = 0; argv != NULL && argv[i] != NULL; i++) {
+		if (i > 0)
+			buf_add_byte(out, ' ');
+		put_word(out, argv[i], masked);
+	}
+}
+
+static void
+put_header_names(struct buf *out, const char *const *headers)
+{
+	json_put_key(out, "headers");
+	buf_add_byte(out, '[');
+	for (size_t i = 0; headers != NULL && headers[i] != NULL; i++) {
+		const char *colon = strchr(headers[i], ':');
+		size_t size = colon != NULL ? (size_t)(colon - headers[i]) : 0;
+
+		if (i > 0)
+			buf_add_byte(out, ',');
+		json_put_string(out, (struct span){headers[i], size});
+	}
+	buf_add_byte(out, ']');
+}
+
+void
+put_settings(struct buf *out, const struct llmill_run_conf *conf,
+    const struct backend *backend)
+{
+	buf_add_byte(out, '{');
+	json_put_text(out, "url", span_of(backend->url.base));
+	json_put_text(out, "key_from", span_of(backend->key_source));
+	put_header_names(out, conf->headers);
+	json_put_integer(out, "workers", conf->workers);
+	json_put_integer(out, "retry_attempts", conf->retry_attempts);
+	json_put_integer(out, "retry_delay_ms", conf->retry_delay_ns / 1000000);
+	json_put_integer(out, "timeout_ms", conf->timeout_ns / 1000000);
+	json_put_integer(
+	    out, "connect_timeout_ms", conf->connect_timeout_ns / 1000000);
+	json_put_integer(out, "kill_grace_ms", conf->kill_grace_ns / 1000000);
+	json_put_integer(
+	    out, "max_answer_bytes", (int64_t)conf->max_answer_bytes);
+	json_put_integer(out, "poison", conf->poison);
+	json_put_integer(out, "first", conf->first);
+	json_put_integer(out, "range_first", conf->range_first);
+	json_put_integer(out, "range_last", conf->range_last);
+	json_put_bool(out, "allow_empty", conf->allow_empty);
+	json_put_text(out, "output", span_of(conf->output));
+	buf_add_byte(out, '}');
+}
+
+void
+put_next_command(struct buf *out, const struct llmill_run_conf *conf,
+    const char *db_path, bool finished)
+{
+	if (!finished) {
+		/* The same command again goes on, the key's name included. */
+		put_argv(out, conf->argv, false);
+		return;
+	}
+	if (db_path == NULL || conf->argv == NULL)
+		return;
+	text_quote_shell(out, conf->argv[0]);
+	buf_add_text(out, " status ");
+	text_quote_shell(out, db_path);
+}
+
+static void
+put_first_request(
+    struct buf *out, const struct backend *backend, const struct record *record)
+{
+	const char *const *headers = backend->chat.headers;
+
+	if (strcmp(backend->chat.kind->name, "http") == 0) {
+		buf_printf(out, "POST %s\n", backend->url.chat);
+		if (backend->key_source != NULL &&
+		    backend->chat.key.text != NULL)
+			buf_printf(out, "Authorization: Bearer (from %s)\n",
+			    backend->key_source);
+		for (; headers != NULL && *headers != NULL; headers++)
+			buf_printf(out, "%.*s: (as given)\n",
+			    (int)strcspn(*headers, ":"), *headers);
+		buf_add_text(out, "Content-Type: application/json\n\n");
+		api_openai_build(&backend->chat, record, out);
+		buf_add_byte(out, '\n');
+		return;
+	}
+	if (backend->chat.command != NULL) {
+		buf_add_text(out, "command: ");
+		put_argv(out, backend->chat.command, false);
+		buf_add_text(out, "\nstdin:   ");
+	} else {
+		buf_printf(
+		    out, "backend: %s\nprompt:  ", backend->chat.kind->name);
+	}
+	buf_add(out, record->text.data, record->text.size);
+	buf_add_byte(out, '\n');
+}
+
+void
+find_range(const struct llmill_run_conf *conf, uint32_t count, uint32_t *from,
+    uint32_t *to)
+{
+	*from = conf->range_first > 0 ? conf->range_first - 1 : 0;
+	*to = count;
+	if (conf->range_last > 0 && conf->range_last < *to)
+		*to = conf->range_last;
+	if (conf->first > 0 && conf->first < *to)
+		*to = conf->first;
+}
+
+void
+put_dry_run(struct buf *out, const struct llmill_run_conf *conf,
+    const struct backend *backend, const struct prompts *prompts)
+{
+	uint64_t bytes = 0;
+	uint64_t system_bytes =
+	    backend->plan.system.data != NULL ? backend->plan.system.size : 0;
+	struct record first;
+	uint32_t count;
+	uint32_t from;
+	uint32_t to;
+	char number[32];
+
+	find_range(conf, prompts_count(prompts), &from, &to);
+	count = to - from;
+	for (uint32_t i = from; i < to; i++) {
+		struct record record = prompts_at(prompts, i);
+
+		bytes += system_bytes + (record.body.data != NULL
+						? record.body.size
+						: record.text.size);
+	}
+	first = prompts_at(prompts, from);
+	put_first_request(out, backend, &first);
+	buf_printf(out, "\n%s %s", text_count(count, number, sizeof(number)),
+	    count == 1 ? "prompt" : "prompts");
+	buf_printf(out, ", about %s input tokens in all (bytes / 4)\n",
+	    text_count(bytes / 4, number, sizeof(number)));
+	if (conf->max_tokens > 0)
+		buf_printf(out, "at most %s output tokens\n",
+		    text_count((uint64_t)conf->max_tokens * count, number,
+			sizeof(number)));
+	buf_add_text(out, "nothing was sent, no file was made\n");
+}
+
+void
+llmill_run_conf_init(struct llmill_run_conf *conf)
+{
+	*conf = (struct llmill_run_conf){
+	    .workers = 4,
+	    .retry_attempts = 3,
+	    .retry_delay_ns = 1000000000,
+	    .connect_timeout_ns = 10000000000,
+	    .wait_server_ns = -1,
+	    .max_wait_ns = 3600000000000,
+	    .kill_grace_ns = 2000000000,
+	    .max_answer_bytes = 8u << 20,
+	    .poison = 2,
+	    .screen_fd = -1,
+	    .result_fd = -1,
+	    .progress = LLMILL_PROGRESS_AUTO,
+	};
+}
+
+const char *
+llmill_escape(const char *text, char *out, size_t size)
+{
+	struct buf buf;
+
+	buf_init(&buf, strlen(text) * 8 + 16);
+	text_escape(&buf, span_of(text), 0);
+	snprintf(out, size, "%s", buf.data != NULL ? buf.data : "");
+	buf_free(&buf);
+	return out;
+}
+
+const char *
+llmill_version_text(char *out, size_t size)
+{
+	snprintf(out, size, "llmill " LLMILL_VERSION " (SQLite %s, libcurl %s)",
+	    db_engine_version(), curl_client_version());
+	return out;
+}
+
+int
+status_of(enum err_class kind)
+{
+	switch (kind) {
+	case ERR_USAGE:
+		return LLMILL_EXIT_USAGE;
+	case ERR_INPUT:
+		return LLMILL_EXIT_INPUT;
+	case ERR_BACKEND:
+		return LLMILL_EXIT_BACKEND;
+	case ERR_BUSY:
+		return LLMILL_EXIT_EARLY;
+	default:
+		return LLMILL_EXIT_SYSTEM;
+	}
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LLMILL_DB_H
+#define LLMILL_DB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "llmill_run.h"
+
+/*
+ * Databases that are only looked at: nothing is changed, not a byte of the
+ * file or of its directory, also while a run writes into it. Each call reads
+ * one moment.
+ */
+
+/* Text about one database; free with llmill_text_free. */
+struct llmill_text {
+	char *data; /* NUL-terminated; NULL: none */
+	size_t size;
+	bool is_running; /* a coordinator works on the database */
+};
+
+void llmill_text_free(struct llmill_text *text);
+
+/*
+ * Find the newest llm_results_*.db of the current directory.
+ * Takes size bytes at path. Gives LLMILL_EXIT_OK, or LLMILL_EXIT_USAGE with
+ * err when there is none.
+ */
+int llmill_newest(char *path, size_t size, struct llmill_err *err);
+
+/*
+ * Say what a database holds: prompts by state, failures by cause, the last
+ * run, latency, tokens. A block for people, or (json) an object on one line.
+ * Gives LLMILL_EXIT_OK with text; else err: LLMILL_EXIT_INPUT for what is no
+ * database of prompts, LLMILL_EXIT_EARLY for one that another program locks.
+ */
+int llmill_status(const char *path, bool json, struct llmill_text *text,
+    struct llmill_err *err);
+
+/*
+ * Check a database: the file, the ids, the sha256 of every answer.
+ * Gives LLMILL_EXIT_OK with text; LLMILL_EXIT_INPUT with text and an empty
+ * err when something was found; else err as llmill_status.
+ */
+int llmill_verify(
+    const char *path, struct llmill_text *text, struct llmill_err *err);
+
+#endif

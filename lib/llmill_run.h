@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LLMILL_RUN_H
+#define LLMILL_RUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * The whole mill as one call, with every option of the program. Nothing is
+ * printed but to the descriptors given here; nothing exits; signals are taken
+ * only when asked for.
+ */
+#define LLMILL_VERSION "0.1.0"
+
+/* Exit statuses of the program, also what llmill_run gives. */
+enum llmill_exit {
+	LLMILL_EXIT_OK = 0,	       /* all prompts asked for are answered */
+	LLMILL_EXIT_FAILED = 1,	       /* finished, some failed */
+	LLMILL_EXIT_USAGE = 2,	       /* usage, other plan */
+	LLMILL_EXIT_LIMIT = 4,	       /* stopped by a limit */
+	LLMILL_EXIT_INPUT = 65,	       /* bad input, unusable database file */
+	LLMILL_EXIT_BACKEND = 69,      /* backend unusable, stopped early */
+	LLMILL_EXIT_SYSTEM = 71,       /* the machine refused (memory, fork) */
+	LLMILL_EXIT_NOT_SAVED = 74,    /* finished, answers not where asked */
+	LLMILL_EXIT_EARLY = 75,	       /* stopped early, go on later */
+	LLMILL_EXIT_INTERRUPTED = 130, /* interrupted at the terminal */
+};
+
+/* What went wrong: one sentence that says what, which, why, what to do. */
+struct llmill_err {
+	int status; /* enum llmill_exit */
+	char text[2048];
+};
+
+enum llmill_format {
+	LLMILL_FORMAT_AUTO = 0,
+	LLMILL_FORMAT_LINES = 1, /* input only */
+	LLMILL_FORMAT_NUL = 2,	 /* input only */
+	LLMILL_FORMAT_JSONL = 3,
+	LLMILL_FORMAT_TXT = 4, /* output only */
+};
+
+enum llmill_progress {
+	LLMILL_PROGRESS_AUTO = 0,
+	LLMILL_PROGRESS_BAR = 1,
+	LLMILL_PROGRESS_PLAIN = 2,
+	LLMILL_PROGRESS_NONE = 3,
+};
+
+/* One attempt, as it came back; spans die with the call. */
+struct llmill_attempt {
+	uint32_t index;	  /* of the prompt, from 0 */
+	uint32_t attempt; /* from 1 */
+	bool answered;
+	const char *outcome; /* name */
+	int http_status;     /* 0 none */
+	int64_t duration_ms;
+	int64_t input_tokens;  /* -1 unknown */
+	int64_t output_tokens; /* -1 unknown */
+	const char *text;      /* answer; NULL none */
+	size_t text_size;
+	const char *error; /* reason; NULL none */
+	size_t error_size;
+	const char *model; /* that answered; NULL unknown */
+	size_t model_size;
+};
+
+/* All settings; strings are lent. Times are in ns. Lists end with NULL. */
+struct llmill_run_conf {
+	/* input */
+	const char *const *inputs;  /* files, "-" is stdin; NULL or empty */
+	const char *const *prompts; /* --prompt; NULL or empty */
+	enum llmill_format input_format;
+	bool skip_bad;
+	uint64_t max_prompt_bytes; /* 0: 16 MiB */
+	uint32_t first;		   /* hand out only the first N; 0: all */
+	uint32_t range_first;	   /* 1-based, inclusive; 0: from the first */
+	uint32_t range_last;	   /* 0: to the last */
+
+	/* backend */
+	const char *backend; /* "http", "exec", "echo[:SCRIPT]"; NULL: exec
+				when command is set, else http */
+	const char *const *command;
+	const char *url; /* NULL: environment, then api.openai.com */
+	const char *model;
+	const char *system;
+	const char *const *params;  /* "KEY=VALUE" */
+	int64_t max_tokens;	    /* 0: not sent */
+	const char *const *headers; /* "Name: value" */
+	const char *key_file;
+	const char *key_env;
+	bool allow_http_key; /* send a key over plain http to any host */
+	bool allow_empty;
+
+	/* running */
+	uint32_t workers;	 /* 1 … 8192 */
+	uint32_t retry_attempts; /* 0 and 1: one try */
+	int64_t retry_delay_ns;
+	int64_t timeout_ns; /* 0: 600 s for http, 60 s else */
+	int64_t connect_timeout_ns;
+	int64_t wait_server_ns; /* < 0: 30 s before, 900 s after the first
+				   answer */
+	int64_t max_wait_ns;
+	int64_t kill_grace_ns;
+	uint64_t max_answer_bytes;
+	uint32_t poison;
+
+	/* database and output */
+	const char *db; /* NULL: default name */
+	bool no_db;
+	bool new_db; /* never go on with an old default-named one */
+	bool require_db;
+	const char *output; /* file or "-"; NULL none */
+	enum llmill_format output_format;
+
+	/* seeing */
+	int verbosity; /* -1 quiet, 0, 1, 2 */
+	int screen_fd; /* people look here (stderr); -1 none */
+	int result_fd; /* dry run and --json go here (stdout); -1 none */
+	enum llmill_progress progress;
+	const char *log_path;
+	bool json;
+	bool dry_run;
+
+	/* the program's own business */
+	const char *const *argv; /* as typed, for llm_runs and the line that
+				    goes on; NULL in a library host */
+	bool take_signals; /* SIGINT, SIGTERM and others are ours meanwhile */
+	bool set_titles;   /* setproctitle_init was called */
+	bool own_process;  /* subreaper, rlimits: this process is ours */
+
+	void (*on_attempt)(void *arg, const struct llmill_attempt *attempt);
+	void *on_attempt_arg;
+};
+
+/* Fill in all defaults. */
+void llmill_run_conf_init(struct llmill_run_conf *conf);
+
+/*
+ * Run. Gives an enum llmill_exit; err says why for every status but 0, 1, 4,
+ * 69, 74, 75 and 130 of a run that began (its summary has said it), else its
+ * text is empty.
+ */
+int llmill_run(const struct llmill_run_conf *conf, struct llmill_err *err);
+
+/* Append-free helper for messages: copy text with terminal controls escaped,
+ * cut to size. Gives out. */
+const char *llmill_escape(const char *text, char *out, size_t size);
+
+/* Write "llmill 0.1.0 (SQLite 3.40.1, libcurl 7.88.1)", cut to size. Gives
+ * out. */
+const char *llmill_version_text(char *out, size_t size);
+
+#endif
