@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Which backend a command line means, and whether its options mean anything
+ * to it.
+ */
+#include "backend.h"
+
+#include <string.h>
+
+#include "say.h"
+
+static const struct {
+	unsigned bit;
+	const char *name;
+} backends[] = {
+    {OPTS_HTTP, "http"},
+    {OPTS_EXEC, "exec"},
+    {OPTS_ECHO, "echo"},
+};
+#define BACKEND_COUNT (sizeof(backends) / sizeof(backends[0]))
+
+const char *
+backend_name(unsigned backend)
+{
+	for (size_t i = 0; i < BACKEND_COUNT; i++)
+		if (backends[i].bit == backend)
+			return backends[i].name;
+	return "none";
+}
+
+int
+backend_choose(struct opts *opts, struct llmill_err *err)
+{
+	const char *name = opts->conf.backend;
+
+	opts->backend = 0;
+	if (!name)
+		opts->backend = opts->child ? OPTS_EXEC : OPTS_HTTP;
+	else if (strncmp(name, "echo:", 5) == 0)
+		opts->backend = OPTS_ECHO;
+	for (size_t i = 0; i < BACKEND_COUNT && name; i++)
+		if (strcmp(name, backends[i].name) == 0)
+			opts->backend = backends[i].bit;
+	if (opts->backend == 0)
+		return say_refuse(err,
+		    "--backend: there is no \"%.80s\"; allowed: http, exec, "
+		    "echo[:SCRIPT]",
+		    name);
+	if (opts->backend == OPTS_EXEC && !opts->child)
+		return say_refuse(err,
+		    "--backend exec wants a command: llmill %s … -- COMMAND "
+		    "[ARG …]",
+		    opts_command_name(opts->command));
+	if (opts->backend != OPTS_EXEC && opts->child)
+		return say_refuse(err,
+		    "--backend %s runs no command, but one stands behind --",
+		    backend_name(opts->backend));
+	return 0;
+}
+
+int
+backend_check(const struct opts *opts, struct llmill_err *err)
+{
+	char label[OPTS_LABEL_SIZE];
+
+	for (size_t i = 0; i < opts_count; i++) {
+		const struct opt *opt = &opts_table[i];
+
+		if (!(opts->given & opts_bit(opt)) || opt->backends == 0 ||
+		    (opt->backends & opts->backend))
+			continue;
+		return say_refuse(err,
+		    "%s means nothing to the %s backend%s; leave it out",
+		    opts_label(opt, label), backend_name(opts->backend),
+		    opts->conf.backend ? "" : " (a command behind --)");
+	}
+	return 0;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef CMD_H
+#define CMD_H
+
+#include <stdio.h>
+
+#include "opts.h"
+
+/*
+ * The commands. Each takes all words as typed, NULL-terminated, the program's
+ * name and the command's first, and gives the exit status.
+ */
+struct cmd {
+	const char *name;
+	const char *usage;
+	const char *summary;
+	int (*run)(const char *const *words);
+};
+
+extern const struct cmd cmds[]; /* ends with a NULL name */
+
+int cmd_run(const char *const *words);
+int cmd_check(const char *const *words);
+int cmd_status(const char *const *words);
+int cmd_verify(const char *const *words);
+int cmd_version(const char *const *words);
+int cmd_help(const char *const *words);
+
+/* Gives the command so named, or NULL. */
+const struct cmd *cmd_find(const char *name);
+
+/* Say on stderr that there is no such command, and the nearest one. */
+int cmd_refuse(const char *name);
+
+/*
+ * Read the words behind a command into opts, and complete its conf.
+ * Gives true when there is something to do; false with *status when not: help
+ * was asked for and printed, or an error said. opts wants opts_free always.
+ */
+bool cmd_begin(struct opts *opts, enum opts_command command,
+    const char *const *words, int *status);
+
+/*
+ * The same for a command that looks at databases: opts->inputs holds them then,
+ * where none was named the newest one here.
+ */
+bool cmd_begin_look(struct opts *opts, enum opts_command command,
+    const char *const *words, int *status);
+
+/* Print what could be typed. */
+void cmd_examples(FILE *out);
+
+/* Print the usage text of a command with options on stdout. */
+void cmd_usage(enum opts_command command);
+
+#endif

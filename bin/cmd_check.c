@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * llmill check: one prompt, one worker, one try, no database; then a page of
+ * what was used, what came, and what to do about it. It goes the same way as a
+ * run, so what it finds is what a run would find.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "advice.h"
+#include "backend.h"
+#include "cmd.h"
+#include "page.h"
+#include "say.h"
+
+#define INDENT 12
+#define SHOWN_BYTES 300 /* of what came */
+/* Escaped, a byte may take eight. */
+#define ESCAPED_BYTES (SHOWN_BYTES * 8 + 16)
+#define TIMEOUT_NS INT64_C(60000000000) /* nobody waits 10 minutes for this */
+#define DEFAULT_PROMPT "Reply with the single word: ready."
+#define DEFAULT_URL "https://api.openai.com/v1"
+
+/* The last attempt, copied while it was there. */
+struct seen {
+	bool any;
+	bool answered;
+	int http_status;
+	int64_t duration_ms;
+	int64_t input_tokens;
+	int64_t output_tokens;
+	char outcome[32];
+	char text[SHOWN_BYTES + 8];
+	char error[SHOWN_BYTES + 8];
+	char model[SHOWN_BYTES + 8];
+};
+
+/* Copy the first line that is not blank, cut to SHOWN_BYTES at a character. */
+static void
+copy_line(char *out, const char *text, size_t size)
+{
+	const char *end;
+	size_t shown;
+
+	while (size > 0 && strchr(" \t\r\n", *text)) {
+		text++;
+		size--;
+	}
+	end = size > 0 ? memchr(text, '\n', size) : NULL;
+	shown = end ? (size_t)(end - text) : size;
+	if (shown > SHOWN_BYTES) {
+		shown = SHOWN_BYTES;
+		while (shown > 0 && (text[shown] & 0xc0) == 0x80)
+			shown--;
+	}
+	if (shown > 0)
+		memcpy(out, text, shown);
+	out[shown] = '\0';
+	if (shown < size)
+		memcpy(out + shown, "…", sizeof("…"));
+}
+
+static void
+see_attempt(void *arg, const struct llmill_attempt *attempt)
+{
+	struct seen *seen = arg;
+
+	*seen = (struct seen){
+	    .any = true,
+	    .answered = attempt->answered,
+	    .http_status = attempt->http_status,
+	    .duration_ms = attempt->duration_ms,
+	    .input_tokens = attempt->input_tokens,
+	    .output_tokens = attempt->output_tokens,
+	};
+	snprintf(seen->outcome, sizeof(seen->outcome), "%s", attempt->outcome);
+	copy_line(seen->text, attempt->text, attempt->text_size);
+	copy_line(seen->error, attempt->error, attempt->error_size);
+	copy_line(seen->model, attempt->model, attempt->model_size);
+}
+
+/* Print a line of the page; what is foreign in it is escaped. */
+static void print_line(const char *label, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void
+print_line(const char *label, const char *format, ...)
+{
+	char text[ESCAPED_BYTES];
+	char safe[ESCAPED_BYTES];
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(text, sizeof(text), format, list);
+	va_end(list);
+	page_entry(label, INDENT, llmill_escape(text, safe, sizeof(safe)));
+}
+
+static const char *
+environment(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && value[0] ? value : NULL;
+}
+
+static void
+print_url(const struct llmill_run_conf *conf)
+{
+	if (conf->url)
+		print_line("url", "%s", conf->url);
+	else if (environment("OPENAI_BASE_URL"))
+		print_line("url", "%s (from $OPENAI_BASE_URL)",
+		    environment("OPENAI_BASE_URL"));
+	else if (environment("OPENAI_API_BASE"))
+		print_line("url", "%s (from $OPENAI_API_BASE)",
+		    environment("OPENAI_API_BASE"));
+	else
+		print_line("url", "%s (the default)", DEFAULT_URL);
+}
+
+/* Say which key was used, never the key. */
+static void
+print_key(const struct llmill_run_conf *conf)
+{
+	if (conf->key_file)
+		print_line("key", "from the file %s", conf->key_file);
+	else if (conf->key_env)
+		print_line("key", "from $%s", conf->key_env);
+	else if (!environment("OPENAI_API_KEY"))
+		print_line("key", "none ($OPENAI_API_KEY is not set)%s",
+		    conf->headers ? ", but for what -H says" : "");
+	else if (conf->url && strncmp(conf->url, "http://", 7) == 0)
+		print_line("key",
+		    "none: $OPENAI_API_KEY goes to a plain-http -u only with "
+		    "--key-env OPENAI_API_KEY");
+	else if (conf->url && strncmp(conf->url, "https://", 8) != 0)
+		print_line("key",
+		    "$OPENAI_API_KEY, if that URL is https; over plain http "
+		    "only with --key-env OPENAI_API_KEY");
+	else
+		print_line("key", "from $OPENAI_API_KEY");
+}
+
+static void
+print_command(const char *const *word)
+{
+	char text[SHOWN_BYTES];
+	size_t size = 0;
+
+	for (; *word && size < sizeof(text); word++)
+		size += (size_t)snprintf(text + size, sizeof(text) - size,
+		    "%s%s", size > 0 ? " " : "", *word);
+	print_line("command", "%s%s", text, size < sizeof(text) ? "" : "…");
+}
+
+static void
+print_model(const char *asked, const char *came)
+{
+	if (!asked && came[0])
+		print_line("model", "%s (not asked for)", came);
+	else if (!asked)
+		print_line("model", "none asked for");
+	else if (came[0] && strcmp(asked, came) != 0)
+		print_line("model", "%s (answered as %s)", asked, came);
+	else
+		print_line("model", "%s", asked);
+}
+
+static void
+print_used(const struct opts *opts, const struct seen *seen)
+{
+	const struct llmill_run_conf *conf = &opts->conf;
+
+	print_line("backend", "%s",
+	    conf->backend ? conf->backend : backend_name(opts->backend));
+	if (conf->command)
+		print_command(conf->command);
+	if (opts->backend == OPTS_HTTP) {
+		print_url(conf);
+		print_key(conf);
+		print_model(conf->model, seen->model);
+	}
+}
+
+static void
+print_tokens(const struct seen *seen)
+{
+	if (seen->input_tokens >= 0 && seen->output_tokens >= 0)
+		print_line("tokens", "%" PRId64 " in, %" PRId64 " out",
+		    seen->input_tokens, seen->output_tokens);
+}
+
+static void
+print_came(const struct seen *seen)
+{
+	const char *advice = advice_on(seen->outcome);
+
+	if (seen->answered)
+		print_line(
+		    "answer", "%s", seen->text[0] ? seen->text : "(empty)");
+	else if (seen->http_status > 0)
+		print_line("wrong", "%s (HTTP status %d)", seen->outcome,
+		    seen->http_status);
+	else
+		print_line("wrong", "%s", seen->outcome);
+	if (seen->error[0])
+		print_line("reason", "%s", seen->error);
+	print_line("time", "%" PRId64 ".%03" PRId64 " s",
+	    seen->duration_ms / 1000, seen->duration_ms % 1000);
+	print_tokens(seen);
+	if (!seen->answered && advice)
+		print_line("to do", "%s", advice);
+}
+
+/* One prompt, at once, leaving nothing behind. */
+static int
+set_conf(struct opts *opts, struct seen *seen, struct llmill_err *err)
+{
+	static const char *const prompts[] = {DEFAULT_PROMPT, NULL};
+	struct llmill_run_conf *conf = &opts->conf;
+
+	if (opts->inputs.count > 0)
+		return say_refuse(err,
+		    "check takes no input file, only --prompt TEXT; did you "
+		    "mean: llmill run %.300s?",
+		    opts->inputs.items[0]);
+	if (opts->prompts.count > 1)
+		return say_refuse(err, "check sends one prompt, not %zu",
+		    opts->prompts.count);
+	if (opts->prompts.count == 0)
+		conf->prompts = prompts;
+	if (conf->timeout_ns == 0)
+		conf->timeout_ns = TIMEOUT_NS;
+	conf->no_db = true;
+	conf->workers = 1;
+	conf->retry_attempts = 1;
+	conf->wait_server_ns = 0;
+	conf->max_wait_ns = 0;
+	conf->progress = LLMILL_PROGRESS_NONE;
+	if (conf->verbosity == 0) {
+		conf->verbosity = -1;
+		conf->screen_fd = -1;
+	}
+	conf->on_attempt = see_attempt;
+	conf->on_attempt_arg = seen;
+	return 0;
+}
+
+static int
+check(struct opts *opts, struct llmill_err *err)
+{
+	struct seen seen = {0};
+	int status;
+
+	if (set_conf(opts, &seen, err) < 0)
+		return err->status;
+	status = llmill_run(&opts->conf, err);
+	if (!seen.any && !err->text[0])
+		snprintf(err->text, sizeof(err->text),
+		    "the check ended (%d) before the backend was asked; -vv "
+		    "says more",
+		    status);
+	if (!seen.any)
+		return status;
+	print_used(opts, &seen);
+	print_came(&seen);
+	return status == LLMILL_EXIT_FAILED ? LLMILL_EXIT_BACKEND : status;
+}
+
+int
+cmd_check(const char *const *words)
+{
+	struct llmill_err err = {0};
+	struct opts opts;
+	int status;
+
+	if (cmd_begin(&opts, OPTS_CHECK, words, &status)) {
+		status = check(&opts, &err);
+		if (err.text[0])
+			say_error(err.text);
+	}
+	opts_free(&opts);
+	return status;
+}

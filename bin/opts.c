@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Words → struct opts, by the table alone. Nothing is opened here and nothing
+ * is guessed: what is not exactly right ends in one sentence.
+ */
+#include "opts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend.h"
+#include "guess.h"
+#include "say.h"
+#include "take.h"
+
+struct reader {
+	struct opts *opts;
+	const char *const *next; /* words not yet read */
+	struct llmill_err *err;
+};
+
+static const char *const command_names[] = {
+    [OPTS_RUN] = "run",
+    [OPTS_CHECK] = "check",
+    [OPTS_STATUS] = "status",
+    [OPTS_VERIFY] = "verify",
+};
+
+static const char *const group_names[OPTS_GROUP_COUNT] = {
+    [OPTS_INPUT] = "input",
+    [OPTS_BACKEND] = "backend",
+    [OPTS_RUNNING] = "running",
+    [OPTS_OUTPUT] = "output",
+    [OPTS_SEEING] = "seeing",
+};
+
+const char *
+opts_command_name(enum opts_command command)
+{
+	return command_names[command];
+}
+
+const char *
+opts_group_name(enum opts_group group)
+{
+	return group_names[group];
+}
+
+bool
+opts_has(enum opts_command command, const struct opt *opt)
+{
+	unsigned commands = opt->commands ? opt->commands : 1U << OPTS_RUN;
+
+	return (commands & 1U << command) != 0;
+}
+
+bool
+opts_only_looks(enum opts_command command)
+{
+	return command == OPTS_STATUS || command == OPTS_VERIFY;
+}
+
+const char *
+opts_label(const struct opt *opt, char *out)
+{
+	if (opt->letter && opt->name)
+		snprintf(
+		    out, OPTS_LABEL_SIZE, "-%c, --%s", opt->letter, opt->name);
+	else if (opt->letter)
+		snprintf(out, OPTS_LABEL_SIZE, "-%c", opt->letter);
+	else
+		snprintf(out, OPTS_LABEL_SIZE, "--%s", opt->name);
+	return out;
+}
+
+static const struct opt *
+find_long(enum opts_command command, const char *name, size_t size)
+{
+	for (size_t i = 0; i < opts_count; i++) {
+		const struct opt *opt = &opts_table[i];
+
+		if (opt->name && opts_has(command, opt) &&
+		    strlen(opt->name) == size &&
+		    memcmp(opt->name, name, size) == 0)
+			return opt;
+	}
+	return NULL;
+}
+
+static const struct opt *
+find_letter(enum opts_command command, char letter)
+{
+	for (size_t i = 0; i < opts_count; i++)
+		if (opts_table[i].letter == letter &&
+		    opts_has(command, &opts_table[i]))
+			return &opts_table[i];
+	return NULL;
+}
+
+uint64_t
+opts_bit(const struct opt *opt)
+{
+	return UINT64_C(1) << (opt - opts_table);
+}
+
+bool
+opts_given(const struct opts *opts, const char *name)
+{
+	const struct opt *opt = find_long(OPTS_RUN, name, strlen(name));
+
+	if (!opt)
+		abort();
+	return (opts->given & opts_bit(opt)) != 0;
+}
+
+const char *
+opts_own(struct opts *opts, char *text, struct llmill_err *err)
+{
+	if (!text || list_add(&opts->owned, text) < 0) {
+		free(text);
+		say_no_memory(err);
+		return NULL;
+	}
+	return text;
+}
+
+/* An option in the place of a value is a value that was forgotten. */
+static bool
+is_forgotten(const struct reader *reader, const char *word)
+{
+	if (strcmp(word, "--") == 0)
+		return true;
+	return strncmp(word, "--", 2) == 0 &&
+	       find_long(reader->opts->command, word + 2, strlen(word + 2));
+}
+
+/* Take the next word as the option's value. Gives NULL with err. */
+static const char *
+next_value(struct reader *reader, const struct opt *opt)
+{
+	char label[OPTS_LABEL_SIZE];
+	const char *word = *reader->next;
+
+	if (!word) {
+		say_refuse(reader->err, "%s wants %s", opts_label(opt, label),
+		    opt->arg);
+		return NULL;
+	}
+	if (is_forgotten(reader, word)) {
+		say_refuse(reader->err, "%s wants %s, but %s follows",
+		    opts_label(opt, label), opt->arg, word);
+		return NULL;
+	}
+	reader->next++;
+	return word;
+}
+
+/* Take an option with its value; value is NULL where it is the next word. */
+static int
+take_option(struct reader *reader, const struct opt *opt, const char *value)
+{
+	char label[OPTS_LABEL_SIZE];
+	struct opts *opts = reader->opts;
+
+	if (opt->arg && !value) {
+		value = next_value(reader, opt);
+		if (!value)
+			return -1;
+	}
+	if (value && value[0] == '\0' &&
+	    (opt->kind == OPTS_TEXT || opt->kind == OPTS_LIST))
+		return say_refuse(reader->err,
+		    "%s: \"\" is not allowed; it takes %s",
+		    opts_label(opt, label), opt->arg);
+	if (opt->once && (opts->given & opts_bit(opt)))
+		return say_refuse(reader->err,
+		    "%s is given twice; only one is taken",
+		    opts_label(opt, label));
+	opts->given |= opts_bit(opt);
+	return take_value(opts, opt, value, reader->err);
+}
+
+/* Read "--name" or "--name=value". */
+static int
+read_long(struct reader *reader, const char *word)
+{
+	const char *name = word + 2;
+	size_t size = strcspn(name, "=");
+	const char *value = name[size] == '=' ? name + size + 1 : NULL;
+	const struct opt *opt = find_long(reader->opts->command, name, size);
+	char typed[128];
+
+	if (!opt) {
+		snprintf(typed, sizeof(typed), "%.*s", (int)size + 2, word);
+		return guess_refuse_option(
+		    reader->opts->command, typed, reader->err);
+	}
+	if (!opt->arg && value)
+		return say_refuse(
+		    reader->err, "--%s takes no value", opt->name);
+	return take_option(reader, opt, value);
+}
+
+/* Say that a letter is unknown; "-workers" wanted two dashes. */
+static int
+refuse_letter(struct reader *reader, const char *word, char letter)
+{
+	enum opts_command command = reader->opts->command;
+	const char typed[] = {'-', letter, '\0'};
+	size_t size = strcspn(word, "=");
+
+	if (word[1] == letter && find_long(command, word + 1, size - 1))
+		return say_refuse(reader->err,
+		    "unknown option %.*s; did you mean -%.*s?", (int)size, word,
+		    (int)size, word);
+	return guess_refuse_option(command, typed, reader->err);
+}
+
+/* Read "-q", "-j8", "-qj8", "-qj" with its value in the next word. */
+static int
+read_bundle(struct reader *reader, const char *word)
+{
+	for (const char *at = word + 1; *at; at++) {
+		const struct opt *opt = find_letter(reader->opts->command, *at);
+
+		if (!opt)
+			return refuse_letter(reader, word, *at);
+		if (opt->arg)
+			return take_option(reader, opt, at[1] ? at + 1 : NULL);
+		if (take_option(reader, opt, NULL) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Read "-- COMMAND [ARG …]": all that is left is the user's own. */
+static int
+read_child(struct reader *reader)
+{
+	if (!*reader->next)
+		return say_refuse(reader->err,
+		    "-- wants a command behind it: llmill %s … -- COMMAND "
+		    "[ARG …]",
+		    opts_command_name(reader->opts->command));
+	reader->opts->child = reader->next;
+	return 0;
+}
+
+static int
+add_input(struct reader *reader, const char *word)
+{
+	if (word[0] == '\0')
+		return say_refuse(reader->err, "an empty word is no %s file",
+		    opts_only_looks(reader->opts->command) ? "database"
+							   : "input");
+	if (list_add(&reader->opts->inputs, word) < 0)
+		return say_no_memory(reader->err);
+	return 0;
+}
+
+/* Behind "--" nothing is an option: a command, or names of databases. */
+static int
+read_rest(struct reader *reader)
+{
+	if (!opts_only_looks(reader->opts->command))
+		return read_child(reader);
+	while (*reader->next)
+		if (add_input(reader, *reader->next++) < 0)
+			return -1;
+	return 0;
+}
+
+static int
+read_words(struct reader *reader)
+{
+	struct opts *opts = reader->opts;
+
+	while (*reader->next && !opts->help) {
+		const char *word = *reader->next++;
+		int result;
+
+		if (strcmp(word, "--") == 0)
+			return read_rest(reader);
+		if (strncmp(word, "--", 2) == 0)
+			result = read_long(reader, word);
+		else if (word[0] == '-' && word[1])
+			result = read_bundle(reader, word);
+		else
+			result = add_input(reader, word);
+		if (result < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int
+opts_read(struct opts *opts, enum opts_command command,
+    const char *const *words, struct llmill_err *err)
+{
+	struct reader reader = {.opts = opts, .next = words, .err = err};
+
+	*opts = (struct opts){.command = command};
+	llmill_run_conf_init(&opts->conf);
+	if (read_words(&reader) < 0)
+		return -1;
+	if (opts->help || opts_only_looks(command))
+		return 0;
+	if (backend_choose(opts, err) < 0)
+		return -1;
+	return backend_check(opts, err);
+}
+
+void
+opts_free(struct opts *opts)
+{
+	list_free(&opts->inputs);
+	list_free(&opts->prompts);
+	list_free(&opts->params);
+	list_free(&opts->headers);
+	list_free(&opts->stops);
+	list_free(&opts->body);
+	list_free(&opts->lines);
+	list_free_all(&opts->owned);
+}

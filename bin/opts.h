@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef OPTS_H
+#define OPTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "list.h"
+#include "llmill_run.h"
+
+/*
+ * One const table says everything about every option. The parser, the usage
+ * text, the guesses at what was meant, the listing for shells and the check of
+ * the manual all read it: an option is added by adding a row.
+ */
+enum opts_group {
+	OPTS_INPUT = 0,
+	OPTS_BACKEND = 1,
+	OPTS_RUNNING = 2,
+	OPTS_OUTPUT = 3,
+	OPTS_SEEING = 4,
+};
+#define OPTS_GROUP_COUNT 5
+
+enum opts_command {
+	OPTS_RUN = 0,
+	OPTS_CHECK = 1,
+	OPTS_STATUS = 2,
+	OPTS_VERIFY = 3,
+};
+#define OPTS_COMMAND_COUNT 4
+
+/* Backends, as bits. */
+enum {
+	OPTS_HTTP = 1,
+	OPTS_EXEC = 2,
+	OPTS_ECHO = 4,
+};
+
+/* What an option takes, and the type of the field that keeps it. */
+enum opts_kind {
+	OPTS_FLAG = 0,	   /* bool */
+	OPTS_TEXT = 1,	   /* const char * */
+	OPTS_LIST = 2,	   /* struct list, repeatable */
+	OPTS_COUNT = 3,	   /* uint32_t, least to most */
+	OPTS_TOKENS = 4,   /* int64_t, least to most */
+	OPTS_SIZE = 5,	   /* uint64_t, least to most */
+	OPTS_DURATION = 6, /* int64_t ns, least to most */
+	OPTS_NUMBER = 7,   /* const char *, a JSON number, least to most */
+	OPTS_INTEGER = 8,  /* const char *, a JSON integer */
+	OPTS_RANGE = 9,	   /* struct opts_range */
+	OPTS_CHOICE = 10,  /* an enum: one of choices, the first if no arg */
+	OPTS_QUIET = 11,   /* int verbosity */
+	OPTS_VERBOSE = 12, /* int verbosity */
+};
+
+struct opts_range {
+	uint32_t first; /* from 1; 0: from the start */
+	uint32_t last;	/* inclusive; 0: to the end */
+};
+
+struct opts_choice {
+	const char *name; /* NULL ends the list */
+	unsigned value;
+};
+
+struct opt {
+	char letter;	  /* 0 none */
+	const char *name; /* without "--"; NULL none */
+	const char *arg;  /* what stands for its value; NULL: takes none */
+	enum opts_group group;
+	unsigned commands; /* that know it, 1 << enum opts_command each; 0:
+			      `run` alone */
+	bool once;	   /* a second one is refused, not a correction */
+	unsigned backends; /* that know it; 0: all do */
+	enum opts_kind kind;
+	size_t at; /* of the field in struct opts */
+	int64_t least;
+	int64_t most;
+	const struct opts_choice *choices;
+	const char *normal;   /* the default, for people; NULL none */
+	const char *synonyms; /* what others call it: "-P --jobs"; NULL none */
+	const char *help;
+};
+
+extern const struct opt opts_table[];
+extern const size_t opts_count;
+
+/* What a command line asks for. Strings are lent by argv, but for owned. */
+struct opts {
+	struct llmill_run_conf conf; /* fields that options fill directly */
+	enum opts_command command;
+	unsigned backend; /* one of the bits */
+	bool help;	  /* -h: nothing behind it was read */
+	bool watch;
+	uint64_t given; /* bit i: opts_table[i] was given */
+	struct opts_range range;
+	const char *system;
+	const char *temperature;
+	const char *top_p;
+	const char *seed;
+	const char *const *child; /* COMMAND [ARG …], NULL none */
+	struct list inputs;	  /* of status and verify: databases */
+	struct list prompts;
+	struct list params;
+	struct list headers;
+	struct list stops;
+	struct list body;  /* "KEY=VALUE" of all that goes into the request */
+	struct list lines; /* "Name: value" of all headers */
+	struct list owned; /* strings made on the way */
+};
+
+/*
+ * Read the words behind the command's name.
+ * Takes words, NULL-terminated, lent for as long as opts lives.
+ * Fails LLMILL_EXIT_USAGE with one sentence; opts wants opts_free in any case.
+ */
+int opts_read(struct opts *opts, enum opts_command command,
+    const char *const *words, struct llmill_err *err);
+
+void opts_free(struct opts *opts);
+
+/* Was it given? Takes the long name. Bug if the table has no such option. */
+bool opts_given(const struct opts *opts, const char *name);
+
+/* Do the command's words name databases to look at, and nothing to run? */
+bool opts_only_looks(enum opts_command command);
+
+/* Gives the option's bit in given. */
+uint64_t opts_bit(const struct opt *opt);
+
+/* Keep a string made on the way (taken; NULL counts as no memory). Gives it,
+ * or NULL with err. */
+const char *opts_own(struct opts *opts, char *text, struct llmill_err *err);
+
+/* Does the command know the option? */
+bool opts_has(enum opts_command command, const struct opt *opt);
+
+/* Gives "run", "input". */
+const char *opts_command_name(enum opts_command command);
+const char *opts_group_name(enum opts_group group);
+
+/* Write "-j, --workers". Takes OPTS_LABEL_SIZE bytes. Gives out. */
+#define OPTS_LABEL_SIZE 48
+const char *opts_label(const struct opt *opt, char *out);
+
+#endif
