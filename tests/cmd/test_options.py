@@ -1,0 +1,463 @@
+# SPDX-License-Identifier: ISC
+"""What a user can type: all of it is judged before anything is opened or
+sent, and what is wrong gets one line and exit status 2."""
+
+import os
+import re
+import socket
+import stat
+
+import pytest
+
+KEY = "sk-test-abcdefghijklmnopqrstuvwxyz"
+ECHO = ("--backend", "echo", "--no-db", "-q")
+
+
+def refused(mill, *args, **kwargs):
+    """Run what must be refused. Gives the one line it says."""
+    before = set(mill.dir.iterdir())
+    done = mill.run(*args, **kwargs)
+    assert done.status == 2, done
+    assert done.out == "", done
+    assert done.err.startswith("llmill: "), done
+    assert done.err.endswith("\n") and done.err.count("\n") == 1, done
+    assert set(mill.dir.iterdir()) == before, done
+    return done.err
+
+
+# --- unknown words ---
+
+
+@pytest.mark.parametrize("typed, meant", [
+    ("--worker", "-j, --workers"), ("--wokers", "-j, --workers"),
+    ("--workers-count=3", None), ("-P", "-j, --workers"), ("-P8", None),
+    ("--concurrency", "-j, --workers"), ("--jobs=4", "-j, --workers"),
+    ("--num_workers", "-j, --workers"), ("--parallel", "-j, --workers"),
+    ("--threads", "-j, --workers"), ("--retries=5", "--retry-attempts"),
+    ("--max-retries", "--retry-attempts"), ("--base-url", "-u, --url"),
+    ("--api-base", "-u, --url"), ("--endpoint", "-u, --url"),
+    ("--timout", "--timeout"), ("--max-time", "--timeout"),
+    ("--temprature", "--temperature"), ("--temp", "--temperature"),
+    ("--modle", "-m, --model"), ("--system-prompt", "-s, --system"),
+    ("--database", "--db"), ("--db_filename", "--db"),
+    ("--save-to-db", "--db"), ("--out", "-o, --output"),
+    ("--output-format", "-f, --format"), ("--limit", "-n, --first"),
+    ("--quiet", "-q"), ("--verbose", "-v"), ("--dryrun", "--dry-run"),
+    ("--max-new-tokens", "--max-tokens"), ("-workers", "--workers"),
+])
+def test_an_unknown_option_is_answered_with_the_nearest(mill, typed, meant):
+    said = refused(mill, "run", "in.txt", typed)
+    assert typed.split("=")[0][:2] in said
+    if meant:
+        assert f"did you mean {meant}?" in said
+
+
+def test_without_a_near_one_the_list_is_named(mill):
+    assert refused(mill, "run", "--xyzzyplugh") == (
+        'llmill: unknown option --xyzzyplugh; "llmill help run" lists all\n')
+
+
+@pytest.mark.parametrize("typed, advice", [
+    ("--resume", "the same command again goes on"),
+    ("--input=x", "files stand without an option"),
+    ("--command=x", "a command stands at the end"),
+    ("--repeat=3", "run the prompt list several times"),
+])
+def test_options_of_other_programs_get_advice(mill, typed, advice):
+    assert advice in refused(mill, "run", typed)
+
+
+def test_options_of_run_are_not_those_of_check(mill):
+    assert "--db is an option of run" in refused(mill, "check", "--db", "x")
+
+
+@pytest.mark.parametrize("word, said", [
+    ("rum", "did you mean run?"), ("hlep", "did you mean help?"),
+    ("-j", "did you mean: llmill run -j"),
+    ("--url=http://secret@x/", "did you mean: llmill run --url"),
+    ("frobnicate", '"llmill help" lists all'),
+    ("in.txt", "did you mean: llmill run in.txt?"),
+])
+def test_an_unknown_command_is_answered_with_the_nearest(mill, word, said):
+    mill.write("in.txt", "a\n")
+    line = refused(mill, word)
+    assert said in line and "secret" not in line
+
+
+# --- values ---
+
+
+@pytest.mark.parametrize("args", [
+    "-j 0", "-j 8193", "-j -1", "-j 4x", "-j 1.5", "-j nan", "-j ''",
+    "--workers=", "--retry-attempts=-1", "--retry-attempts 2x",
+    "--retry-delay=-1s", "--retry-delay nan", "--retry-delay 1d",
+    "--timeout 0", "--timeout inf", "--timeout 5 s", "--timeout 99999999999",
+    "--connect-timeout 0", "--kill-grace x", "--wait-server -5",
+    "--max-wait 1e3", "--poison 0", "--max-answer-bytes 0",
+    "--max-answer-bytes 33M", "--max-answer-bytes 2X",
+    "--max-prompt-bytes 0", "--max-prompt-bytes 1T", "--first 0",
+    "-n x", "--range 0:5", "--range 5:3", "--range 5", "--range :",
+    "--range a:b", "--range 1:2:3", "--temperature nan",
+    "--temperature -1", "--temperature 0x1", "--temperature .5",
+    "--top-p 1.1", "--max-tokens 0", "--max-tokens -5", "--seed 1.5",
+    "--seed x", "--input-format csv", "--format csv -o x",
+    "--progress fancy", "--backend nosuch", "-p temperature",
+    "-p =1", "-p x={bad", "-p messages=[]", "-p model=x", "-p stream=true",
+    "-p n=2", "-p x=@nosuch", "-s @nosuch", "-H novalue", "-H 'A B: c'",
+    "-H Content-Length:5", "-H @nosuch", "-m ''", "--key-file nosuch",
+    "--key-env NOSUCH", "--prompt ''", "--db ''", "--db -", "--log -",
+    "--dry-run=yes", "-f jsonl",
+])
+def test_bad_values_are_named(mill, args):
+    words = [word.strip("'") for word in args.replace(
+        "'A B: c'", "A\0B:\0c").replace("5 s", "5\0s").split(" ")]
+    words = [word.replace("\0", " ") for word in words]
+    option = words[0].split("=")[0]
+    said = refused(mill, "run", "--prompt", "a", "-u", "127.0.0.1:1", *words)
+    assert option in said or option in ("-H", "-s", "--key-file"), said
+    value = words[1] if len(words) > 1 else words[0].partition("=")[2]
+    if option in ("-j", "--timeout", "--range", "--first"):
+        assert f'"{value}"' in said and "it takes" in said
+
+
+@pytest.mark.parametrize("args, why", [
+    ("-j", "-j, --workers wants N"),
+    ("--timeout", "--timeout wants TIME"),
+    ("--timeout --json", "--timeout wants TIME, but --json follows"),
+    ("--", "-- wants a command behind it"),
+    ("-u a -u b", "-u, --url is given twice"),
+    ("--db x --no-db", "--db and --no-db exclude each other"),
+    ("--require-db --no-db", "--require-db and --no-db exclude"),
+    ("--new --db x", "--new and --db exclude"),
+    ("-n 3 --range 1:2", "--first and --range exclude each other"),
+    ("--key-file a --key-env B", "there is one key"),
+    ("-o - --json", "both write to standard output"),
+    ("- -", "standard input (-) can be read only once"),
+    ("--temperature 1 -p temperature=2", "say the same"),
+    ("--key-env sk-not-a-name", "not the key itself"),
+])
+def test_what_does_not_go_together_is_said(mill, args, why):
+    said = refused(mill, "run", "--prompt", "a", *args.split())
+    assert why in said and "sk-not" not in said
+
+
+@pytest.mark.parametrize("args", [
+    "-j 8192", "-j8", "-qj2", "--workers=1", "--retry-attempts 0",
+    "--retry-delay 0", "--timeout 500ms", "--timeout 1.5", "--timeout 1h",
+    "--kill-grace 0", "--max-answer-bytes 64K", "--max-prompt-bytes 1G",
+    "-n 1k", "--range 1:", "--range :1", "--first=1", "--progress plain",
+    "--input-format nul", "-0",
+])
+def test_good_values_are_taken(mill, args):
+    done = mill.run("run", "--prompt", "a", "--backend", "echo", "--dry-run",
+                    *args.split())
+    assert done.status == 0, done
+
+
+@pytest.mark.parametrize("option", [
+    "--api-key", "--key", "--token", "--openai-api-key", "--bearer", "-k"])
+@pytest.mark.parametrize("form", ["{o} {k}", "{o}={k}"])
+def test_no_option_takes_a_key_and_none_is_echoed(mill, option, form):
+    words = form.format(o=option, k=KEY).split()
+    said = refused(mill, "run", *words)
+    assert "--key-env NAME, --key-file FILE" in said
+    assert KEY not in said
+
+
+@pytest.mark.parametrize("header", [
+    "Authorization: Bearer " + KEY, "authorization:" + KEY,
+    "api-key: " + KEY, "X-Api-Key: " + KEY, "Cookie: a=" + KEY,
+    "Proxy-Authorization: " + KEY])
+def test_headers_with_keys_come_from_files_only(mill, header):
+    said = refused(mill, "run", "--prompt", "a", "-H", header)
+    assert "-H @FILE" in said and KEY not in said
+
+
+def test_a_key_in_a_header_file_others_can_write_is_refused(mill):
+    mill.write("h", f"Authorization: Bearer {KEY}\n", 0o622)
+    said = refused(mill, "run", "--prompt", "a", "-u", "127.0.0.1:1",
+                   "-H", "@h")
+    assert "others can write" in said and KEY not in said
+
+
+@pytest.mark.parametrize("args", [
+    "-m x", "-u x", "--system x", "--temperature 1", "--max-tokens 5",
+    "-p a=b", "-H A:b", "--seed 1", "--key-env HOME", "--wait-server 5",
+    "--connect-timeout 5", "--stop x", "--allow-http-key"])
+@pytest.mark.parametrize("backend", [
+    ["--", "cat"], ["--backend", "echo"]], ids=["exec", "echo"])
+def test_options_that_the_backend_does_not_know_are_refused(
+        mill, args, backend):
+    said = refused(mill, "run", "--prompt", "a", *args.split(), *backend)
+    assert "means nothing to the " in said
+    assert args.split()[0] in said
+
+
+def test_a_backend_and_a_command_must_fit(mill):
+    assert "wants a command" in refused(
+        mill, "run", "--prompt", "a", "--backend", "exec")
+    assert "runs no command" in refused(
+        mill, "run", "--prompt", "a", "--backend", "http", "--", "cat")
+
+
+# --- files ---
+
+
+@pytest.mark.parametrize("args", [
+    "in.txt -o in.txt", "in.txt --db in.txt", "in.txt --log in.txt",
+    "in.txt -o ./in.txt", "in.txt -o link", "link --log in.txt",
+    "in.txt -o x --db x", "in.txt -o x --log x", "in.txt --db x --log ./x",
+    "in.txt -o x --db x.part", "in.txt -o ../work/new --db new",
+])
+def test_no_file_is_written_that_is_read_or_written_elsewhere(mill, args):
+    mill.write("in.txt", "a\n")
+    os.link(mill.dir / "in.txt", mill.dir / "link")
+    said = refused(mill, "run", *args.split(), "--", "cat")
+    assert "are the same file" in said
+    assert (mill.dir / "in.txt").read_text() == "a\n"
+
+
+def test_a_key_file_is_not_written_over(mill):
+    mill.write("key", KEY, 0o600)
+    assert "are the same file" in refused(
+        mill, "run", "--prompt", "a", "--key-file", "key", "--log", "key")
+
+
+def test_a_closed_output_is_noticed_before_anything_is_paid(mill):
+    said = refused(mill, "run", "--prompt", "a", *ECHO, "-o", "-",
+                   preexec=lambda: os.close(1))
+    assert "standard output is closed" in said
+
+
+# --- which prompts ---
+
+
+@pytest.mark.parametrize("args, ids", [
+    ("-n 2", [1, 2]), ("--first=9", [1, 2, 3, 4, 5]), ("--range 2:4",
+     [2, 3, 4]), ("--range 4:", [4, 5]), ("--range :2", [1, 2]),
+    ("--range 5:5", [5]), ("--range 4:99", [4, 5])])
+def test_a_part_is_done_and_a_later_run_does_the_rest(mill, args, ids):
+    mill.write("in.txt", "a\nb\nc\nd\ne\n")
+    command = ("run", "in.txt", "--db", "a.db", "--backend", "echo")
+    done = mill.run(*command, *args.split())
+    assert done.status == 0, done
+    assert [row[0] for row in mill.sql(
+        "SELECT id FROM llm_results WHERE result IS NOT NULL ORDER BY id",
+        db="a.db")] == ids
+    assert len(mill.results("a.db")) == 5
+    done = mill.run(*command)
+    assert done.status == 0, done
+    assert (f"{len(ids)} of 5 answered, {5 - len(ids)} to do" in done.err)
+    assert mill.results("a.db") == ["a", "b", "c", "d", "e"]
+    assert mill.sql("SELECT count(*) FROM llm_attempts", db="a.db") == [(5,)]
+
+
+def test_a_range_behind_the_list_is_refused(mill):
+    mill.write("in.txt", "a\nb\n")
+    assert "begins behind the last prompt (2)" in refused(
+        mill, "run", "in.txt", "--range", "3:", "--backend", "echo")
+
+
+# --- help ---
+
+
+def test_without_a_word_there_is_usage_and_three_examples(mill):
+    done = mill.run()
+    assert done.status == 2 and done.out == ""
+    assert done.err.startswith("usage: llmill COMMAND")
+    assert done.err.count("\n  llmill run ") == 3
+
+
+def test_run_on_a_terminal_without_input_says_what_to_do(mill):
+    """Three examples, not a program that waits for nobody knows what."""
+    master, slave = os.openpty()
+    try:
+        done = mill.run("run", "-m", "x", preexec=lambda: os.dup2(slave, 0))
+    finally:
+        os.close(master)
+        os.close(slave)
+    assert done.status == 2, done
+    assert "no prompts: give a file" in done.err
+    assert done.err.count("\n  llmill run ") == 3
+
+
+@pytest.mark.parametrize("words", [
+    ["help"], ["--help"], ["-h"], ["help", "run"], ["run", "--help"],
+    ["run", "-h"], ["run", "-j", "4", "--help"], ["help", "check"],
+    ["check", "-h"], ["help", "version"], ["help", "status"],
+    ["status", "-h"], ["help", "verify"], ["verify", "--help"]], ids=" ".join)
+def test_help_fits_the_window_and_goes_to_stdout(mill, words):
+    done = mill.run(*words)
+    assert done.status == 0 and done.err == "", done
+    assert done.out.startswith("usage: llmill ")
+    assert max(map(len, done.out.splitlines())) <= 80
+
+
+def test_help_has_every_option_and_every_default(mill):
+    text = mill.run("help", "run").out + mill.run("help", "status").out
+    for line in mill.run("help", "--list-options").out.splitlines():
+        letter, name, *_ = line.split()
+        assert name == "--" or f"{name}" in text
+        assert letter == "-" or f"  {letter}" in text
+    for default in ("[4]", "[3]", "[1s]", "[600s", "[2s]"):
+        assert default in text
+
+
+def test_help_about_what_is_not_there_is_refused(mill):
+    assert "did you mean run?" in refused(mill, "help", "rnu")
+    assert "one command" in refused(mill, "help", "run", "check")
+
+
+@pytest.mark.parametrize("word", ["version", "--version", "-V"])
+def test_version(mill, word):
+    done = mill.run(word)
+    assert done.status == 0 and done.err == "", done
+    assert re.fullmatch(
+        r"llmill \d+\.\d+\.\d+ \(SQLite [\d.]+, libcurl [\d.]+\)\n", done.out)
+
+
+def test_output_that_cannot_be_written_is_said(mill):
+    with open("/dev/full", "wb") as full:
+        done = mill.run("help", "run", preexec=lambda: os.dup2(
+            full.fileno(), 1))
+    assert done.status == 74, done
+    assert "cannot write to standard output" in done.err
+
+
+# --- check ---
+
+
+def entries(text):
+    """The labels and texts of check's page."""
+    found, label = {}, None
+    for line in text.splitlines():
+        if line[2:3].strip():
+            label = line[2:12].strip()
+            found[label] = line[12:]
+        else:
+            found[label] += " " + line.strip()
+    return found
+
+
+def test_check_says_what_it_used_and_what_came(mill, stub):
+    server = stub()
+    done = mill.run("check", "-u", server.url, "-m", "m1", "--key-env",
+                    "MINE", "--prompt", "Say something.", env={"MINE": KEY})
+    assert done.status == 0, done
+    page = entries(done.out)
+    assert page["backend"] == "http" and page["url"] == server.url
+    assert page["key"] == "from $MINE" and page["model"] == "m1"
+    assert page["answer"] == "echo: Say something."
+    assert page["tokens"] == "2 in, 3 out"
+    assert done.err == "" and KEY not in done.out
+    assert not list(mill.dir.iterdir())
+
+
+@pytest.mark.parametrize("do, wrong, advice", [
+    ({"status": 401, "body": {"error": {"message": "Incorrect key"}}},
+     "auth (HTTP status 401)", "--key-file FILE"),
+    ({"status": 404, "body": {"error": {"message": "no model m1",
+                                        "code": "model_not_found"}}},
+     "no_model (HTTP status 404)", "/models"),
+    ({"status": 429}, "rate_limited (HTTP status 429)", "fewer workers"),
+    ({"body": "<html>"}, "garbage (HTTP status 200)", "/v1"),
+], ids=str)
+def test_check_says_what_is_wrong_and_what_to_do(
+        mill, stub, do, wrong, advice):
+    server = stub([{"match": {}, "do": do}])
+    done = mill.run("check", "-u", server.url, "-m", "m1")
+    assert done.status == 69, done
+    page = entries(done.out)
+    assert page["wrong"] == wrong
+    assert advice in page["to do"]
+    assert len(server.requests()) == 1
+    assert not list(mill.dir.iterdir())
+
+
+def test_check_of_a_wrong_port_does_not_wait(mill):
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port = sock.getsockname()[1]
+    done = mill.run("check", "-u", f"127.0.0.1:{port}", "-m", "m1")
+    assert done.status == 69 and done.seconds < 5, done
+    page = entries(done.out)
+    assert page["wrong"] == "no_server"
+    assert f"127.0.0.1:{port}: Connection refused" in page["reason"]
+    assert "give -u localhost:PORT" in page["to do"]
+
+
+@pytest.mark.parametrize("words, status, wrong", [
+    (["cat"], 0, None), (["nosuch-command"], 69, "no_command"),
+    (["./plain"], 69, "no_command"), (["false"], 69, "exit_status"),
+    (["sh", "-c", "kill -9 $$"], 69, "crash")])
+def test_check_of_a_command(mill, words, status, wrong):
+    mill.write("plain", "not executable")
+    done = mill.run("check", "--", *words)
+    assert done.status == status, done
+    page = entries(done.out)
+    assert page["command"].startswith(words[0])
+    assert page.get("wrong") == wrong
+    assert ("to do" in page) == bool(wrong)
+    assert ("answer" in page) == (not wrong)
+
+
+@pytest.mark.parametrize("args, why", [
+    (["in.txt"], "check takes no input file"),
+    (["--prompt", "a", "--prompt", "b"], "check sends one prompt, not 2")])
+def test_check_sends_one_prompt(mill, args, why):
+    assert why in refused(mill, "check", *args)
+
+
+# --- seeing before sending ---
+
+
+def test_a_dry_run_shows_the_first_request_and_makes_nothing(mill, stub):
+    server = stub()
+    mill.write("in.txt", "Hello there\nTwo\n")
+    done = mill.run("run", "in.txt", "-u", server.url, "-m", "m1", "-s",
+                    "Be brief.", "--max-tokens", "100", "--db", "a.db", "-o",
+                    "out", "--key-env", "MINE", "--dry-run",
+                    env={"MINE": KEY})
+    assert done.status == 0, done
+    assert f"POST {server.url}/chat/completions\n" in done.out
+    assert '"content":"Hello there"' in done.out and "Be brief." in done.out
+    assert "2 prompts" in done.out
+    assert "at most 200 output tokens" in done.out
+    assert "from MINE" in done.out and KEY not in done.out
+    assert server.requests() == []
+    assert [path.name for path in mill.dir.iterdir()] == ["in.txt"]
+
+
+def test_a_dry_run_shows_the_command(mill):
+    done = mill.run("run", "--prompt", "Hi", "--dry-run", "--", "./chat.sh",
+                    "an arg")
+    assert done.status == 0, done
+    assert "./chat.sh 'an arg'" in done.out and "Hi" in done.out
+    assert not list(mill.dir.iterdir())
+
+
+# --- the log ---
+
+
+def test_the_log_is_private_and_appended_to(mill):
+    for _ in range(2):
+        assert mill.run("run", "--prompt", "a", *ECHO, "--log", "run.log"
+                        ).status == 0
+    path = mill.dir / "run.log"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_log_that_cannot_be_opened_stops_the_run(mill):
+    done = mill.run("run", "--prompt", "a", *ECHO, "--log", "no/such")
+    assert done.status == 71, done
+    assert "cannot open the log no/such" in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_a_dry_run_shows_what_this_run_would_do(mill):
+    mill.write("p.txt", "one\ntwo\nthree\n")
+    done = mill.run("run", "p.txt", "--range", "2:3", "-m", "m", "-u",
+                    "localhost:9", "-H", "X-Team: blue", "--dry-run")
+    assert done.status == 0, done
+    assert '"content":"two"' in done.out and "one" not in done.out
+    assert "\n2 prompts, about 2 input tokens" in done.out
+    assert "X-Team: (as given)" in done.out and "blue" not in done.out
