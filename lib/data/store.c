@@ -27,7 +27,8 @@
 
 #define PATIENCE_MS 30000      /* for other programs' locks, at the start */
 #define PATIENCE_END_MS 500    /* at the end */
-#define NAP_MS 50	       /* between tries at the end */
+#define NAP_END_MS 2	       /* for who only looks: that takes some ms */
+#define NAP_MS 50	       /* between tries to save what waits */
 #define RESULT_MAX_BYTES 65536 /* "Error: Failed after …" */
 #define ROW_MAX_BYTES ((size_t)1 << 30)
 
@@ -329,6 +330,25 @@ store_settle(struct store *store, int limit_ms)
 		store_spill(store, clock_now_ns());
 }
 
+/* Whoever looks for a moment is waited for: SQLite itself asks only once
+ * whether it is alone. */
+static void
+leave_one_file(struct store *store)
+{
+	int64_t until_ns =
+	    clock_add(clock_now_ns(), PATIENCE_END_MS * CLOCK_MS);
+	int code = db_leave_journal(store->db);
+
+	while (db_is_busy(code) && clock_now_ns() < until_ns) {
+		(void)poll(NULL, 0, NAP_END_MS);
+		code = db_leave_journal(store->db);
+	}
+	if (code != SQLITE_OK)
+		log_say(LOG_INFO,
+		    "%s: somebody reads it; its -wal file belongs to it",
+		    store_name(store));
+}
+
 enum store_health
 store_close(struct store *store, const char *status, int limit_ms)
 {
@@ -341,12 +361,8 @@ store_close(struct store *store, const char *status, int limit_ms)
 	if (store->db != NULL) {
 		db_set_patience(store->db, PATIENCE_END_MS);
 		store_end_run(store, status);
-		if (store->mode != DB_TEMPORARY &&
-		    db_leave_journal(store->db) != SQLITE_OK)
-			log_say(LOG_INFO,
-			    "%s: somebody reads it; its -wal file belongs to "
-			    "it",
-			    store_name(store));
+		if (store->mode != DB_TEMPORARY)
+			leave_one_file(store);
 	}
 	store_free(store);
 	return health;

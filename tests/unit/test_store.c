@@ -5,6 +5,7 @@
 #include "data/store.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -12,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -82,6 +84,55 @@ a_finished_database_is_one_file(void **state)
 	assert_int_equal(scratch_size("runs.db-shm"), -1);
 	assert_int_equal(scratch_size("runs.db.lock"), -1);
 	assert_sql("runs.db", "PRAGMA journal_mode", "delete");
+	room_free(&room);
+}
+
+/*
+ * Be told, have the database open for a while as "llmill status" does, go.
+ * Forked before the store is opened: SQLite does not see locks of its own
+ * process twice.
+ */
+static void
+look_for_a_while(int fd)
+{
+	sqlite3 *db;
+	char byte;
+
+	if (read(fd, &byte, 1) == 1 &&
+	    sqlite3_open_v2("runs.db", &db, SQLITE_OPEN_READONLY, NULL) == 0 &&
+	    sqlite3_exec(db, "SELECT count(*) FROM llm_results", NULL, NULL,
+		NULL) == 0 &&
+	    write(fd, "r", 1) == 1)
+		poll(NULL, 0, 100);
+	_exit(0); /* what it held falls to the kernel */
+}
+
+static void
+who_only_looks_is_waited_for_at_the_end(void **state)
+{
+	struct room room;
+	int line[2];
+	char byte = 0;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, line), 0);
+	pid = fork();
+	if (pid == 0) {
+		close(line[0]);
+		look_for_a_while(line[1]);
+	}
+	close(line[1]);
+	room_init(&room, 2);
+	assert_int_equal(room_open(&room), 0);
+	room_answer(&room, 0, "an answer");
+	assert_int_equal(write(line[0], "g", 1), 1);
+	assert_int_equal(read(line[0], &byte, 1), 1);
+	room_close(&room);
+	assert_int_equal(scratch_size("runs.db-wal"), -1);
+	close(line[0]);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	room_free(&room);
 }
 
@@ -720,6 +771,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    IN_SCRATCH(a_new_database_has_the_seeds_table),
 	    IN_SCRATCH(a_finished_database_is_one_file),
+	    IN_SCRATCH(who_only_looks_is_waited_for_at_the_end),
 	    IN_SCRATCH(a_run_leaves_a_row),
 	    IN_SCRATCH(ends_are_found_again),
 	    IN_SCRATCH(answers_come_back_byte_for_byte),
