@@ -69,7 +69,7 @@ def cut_short(mill, db="a.db"):
 
 
 def test_all_numbers_of_a_finished_run(mill):
-    assert make(mill, 40, "echo:fail=30%,seed=7", "a.db",
+    assert make(mill, 40, "echo:ms=5,fail=30%,seed=7", "a.db",
                 "--retry-attempts", 1).status == 1
     failed = sum(r.startswith("Error:") for r in mill.results("a.db"))
     assert 0 < failed < 40
