@@ -38,6 +38,13 @@ distrust(struct sqlite3 *db)
 	sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
 }
 
+static void
+checkpoint_on_close(struct sqlite3 *db, bool wanted)
+{
+	sqlite3_db_config(
+	    db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, wanted ? 0 : 1, NULL);
+}
+
 /*
  * How to read a file without changing a byte of it or of its directory. A
  * plain read-only connection would create -wal and -shm files where there are
@@ -131,8 +138,7 @@ open_to_read(struct sqlite3 **db, const char *path, int patience_ms)
 	if (code == SQLITE_OK) {
 		distrust(*db);
 		sqlite3_busy_timeout(*db, patience_ms);
-		sqlite3_db_config(
-		    *db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+		checkpoint_on_close(*db, false);
 	}
 	if (code == SQLITE_OK && way == READ_ALONE)
 		code = db_run(*db, "PRAGMA locking_mode = EXCLUSIVE");
@@ -162,6 +168,8 @@ db_open(
 	if (code == SQLITE_OK) {
 		distrust(*db);
 		sqlite3_busy_timeout(*db, patience_ms);
+		if (mode == DB_LOCAL && side_size(path, "-wal") > 0)
+			checkpoint_on_close(*db, false);
 		code = db_run(*db, "PRAGMA synchronous = FULL");
 	}
 	/* Before the first access, or WAL's shared memory is used after all. */
@@ -178,6 +186,12 @@ void
 db_set_patience(struct sqlite3 *db, int patience_ms)
 {
 	sqlite3_busy_timeout(db, patience_ms);
+}
+
+void
+db_settle(struct sqlite3 *db)
+{
+	checkpoint_on_close(db, true);
 }
 
 /* Ask for a journal mode. *taken: SQLite answered that it has it. */

@@ -25,7 +25,8 @@ enum db_mode {
 
 /*
  * Open an existing file (DB_TEMPORARY: a new one), with synchronous FULL and
- * nothing trusted. Waits for locks up to patience_ms.
+ * nothing trusted. Waits for locks up to patience_ms. A -wal that was left
+ * there stays as it is until db_settle.
  * Gives SQLITE_OK with *db; else *db is NULL.
  */
 int db_open(
@@ -33,6 +34,9 @@ int db_open(
 
 /* Wait this long for locks from now on. */
 void db_set_patience(struct sqlite3 *db, int patience_ms);
+
+/* The file is ours to work with: what lies in its -wal may go into it. */
+void db_settle(struct sqlite3 *db);
 
 /* Take the journal that the mode works with, or leave it (one file remains).
  * Reads back what SQLite says. */

@@ -245,8 +245,12 @@ load_all(struct store *store, const struct plan *plan, uint8_t *states,
 {
 	uint32_t count = prompts_count(plan->prompts);
 	int64_t stored = 0;
-	int code = db_number(store->db, SQL_MAX_ID, &stored);
+	int code = schema_make(store->db, store->kind);
 
+	if (code == SQLITE_OK)
+		code = store_prepare(store);
+	if (code == SQLITE_OK)
+		code = db_number(store->db, SQL_MAX_ID, &stored);
 	if (code != SQLITE_OK)
 		return fail(store, code, err);
 	if (stored < 0 || stored > UINT32_MAX)
@@ -294,6 +298,9 @@ store_load(struct store *store, const struct plan *plan, uint8_t *states,
 	}
 	if (!sqlite3_get_autocommit(store->db))
 		(void)db_run(store->db, "ROLLBACK");
+	store->is_loaded = done == 0;
+	if (done == 0)
+		db_settle(store->db);
 	if (done == 0)
 		done = store_take_in(store, states, counts, err);
 	if (done == 0) {

@@ -14,14 +14,14 @@ enum schema_kind {
 
 /*
  * Look whose database it is; changes nothing.
- * Fails ERR_INPUT for another program's, or one of a newer llmill (name, what
- * to do); as db_fail else.
+ * Fails ERR_INPUT for another program's, one whose llm_results cannot be used
+ * (says what it lacks), or one of a newer llmill; as db_fail else.
  */
 int schema_look(struct sqlite3 *db, const char *name, enum schema_kind *kind,
     struct err *err);
 
-/* Make it ours, in one transaction: create what is missing. */
-int schema_make(struct sqlite3 *db, const char *name, enum schema_kind kind,
-    struct err *err);
+/* Make it ours: create what is missing, in the transaction at hand. Gives a
+ * SQLite code. */
+int schema_make(struct sqlite3 *db, enum schema_kind kind);
 
 #endif

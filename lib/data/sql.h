@@ -116,12 +116,22 @@
 /* Is there anything in the file? */
 #define SQL_COUNT_OBJECTS "SELECT count(*) FROM sqlite_schema"
 
-/* Has llm_results the seed's columns, as a real table? 4 if so. */
-#define SQL_COUNT_COLUMNS                                                      \
-	"SELECT count(*) FROM pragma_table_info('llm_results') AS c"           \
-	" WHERE (SELECT type FROM sqlite_schema WHERE name = 'llm_results')"   \
-	" = 'table' AND ((c.name = 'id' AND c.pk = 1)"                         \
-	" OR c.name IN ('prompt', 'result', 'created_at'))"
+/* Is there a table of the seed's name? */
+#define SQL_HAS_RESULTS                                                        \
+	"SELECT count(*) FROM sqlite_schema"                                   \
+	" WHERE name = 'llm_results' AND type = 'table'"
+
+/* Which of the seed's columns does it lack? NULL: none. */
+#define SQL_MISSING_COLUMNS                                                    \
+	"WITH wanted (name) AS"                                                \
+	" (VALUES ('id'), ('prompt'), ('result'), ('created_at'))"             \
+	" SELECT group_concat(name, ', ') FROM wanted WHERE name NOT IN"       \
+	" (SELECT lower(c.name) FROM pragma_table_info('llm_results') AS c)"
+
+/* Is id its primary key, and alone? */
+#define SQL_ID_IS_KEY                                                          \
+	"SELECT count(*) = 1 AND max(lower(c.name) = 'id')"                    \
+	" FROM pragma_table_info('llm_results') AS c WHERE c.pk > 0"
 
 /* Are our tables there? 3 if so. */
 #define SQL_COUNT_SIDE                                                         \

@@ -21,7 +21,6 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "data/fskind.h"
-#include "data/schema.h"
 #include "data/sql.h"
 #include "data/store_inner.h"
 
@@ -58,8 +57,8 @@ store_spill_path(const struct store *store)
 	return store->spill == NULL ? NULL : spill_path(store->spill);
 }
 
-static int
-prepare_all(struct store *store)
+int
+store_prepare(struct store *store)
 {
 	int code = SQLITE_OK;
 
@@ -73,10 +72,12 @@ store_connect(struct store *store, int patience_ms)
 {
 	int code = db_open(&store->db, store->path, store->mode, patience_ms);
 
-	if (code == SQLITE_OK)
+	if (code == SQLITE_OK) {
+		db_settle(store->db);
 		code = db_enter_journal(store->db, store->mode);
+	}
 	if (code == SQLITE_OK)
-		code = prepare_all(store);
+		code = store_prepare(store);
 	if (code != SQLITE_OK)
 		store_disconnect(store);
 	return code;
@@ -189,6 +190,18 @@ make_file(struct store *store, int fd, const char *directory, struct err *err)
 	return done;
 }
 
+/* An existing file does not open: what is it that we may not do? */
+static int
+say_shut(const struct store *store, struct err *err)
+{
+	int number = errno;
+	bool readable = euidaccess(store->path, R_OK) == 0;
+
+	errno = number;
+	return err_set_errno(
+	    err, "cannot %s %s", readable ? "write" : "read", store->shown);
+}
+
 /* Create the file, or see that an existing one can be written. Before SQLite
  * has it open: closing a descriptor drops a process's locks on the file. */
 static int
@@ -206,33 +219,29 @@ open_file(struct store *store, const char *directory, bool create_only,
 	} else {
 		fd = open(store->path, flags);
 		if (fd == -1)
-			done =
-			    err_set_errno(err, "cannot open %s", store->shown);
+			done = say_shut(store, err);
 	}
 	fd_close(&fd);
 	return done;
 }
 
-/* Open the database and see to its schema. */
+/* Open the database and see whose it is; it is made ours by store_load. */
 static int
 open_database(struct store *store, struct err *err)
 {
-	enum schema_kind kind;
 	int64_t seed = 0;
 	int code =
 	    db_open(&store->db, store->path, store->mode, store->patience_ms);
 
 	if (code != SQLITE_OK)
 		return db_fail(err, store->db, code, store_name(store));
-	if (schema_look(store->db, store_name(store), &kind, err) == -1 ||
-	    schema_make(store->db, store_name(store), kind, err) == -1)
+	if (schema_look(store->db, store_name(store), &store->kind, err) == -1)
 		return -1;
-	code = db_number(store->db, SQL_IS_SEED, &seed);
-	if (code == SQLITE_OK)
-		code = prepare_all(store);
+	if (store->kind == SCHEMA_OURS)
+		code = db_number(store->db, SQL_IS_SEED, &seed);
 	if (code != SQLITE_OK)
 		return db_fail(err, store->db, code, store_name(store));
-	store->is_seed = seed == 1;
+	store->is_seed = store->kind == SCHEMA_SEED || seed == 1;
 	return 0;
 }
 
@@ -361,7 +370,7 @@ store_close(struct store *store, const char *status, int limit_ms)
 	if (store->db != NULL) {
 		db_set_patience(store->db, PATIENCE_END_MS);
 		store_end_run(store, status);
-		if (store->mode != DB_TEMPORARY)
+		if (store->is_loaded && store->mode != DB_TEMPORARY)
 			leave_one_file(store);
 	}
 	store_free(store);

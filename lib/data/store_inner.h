@@ -8,6 +8,7 @@
 #include "data/lock.h"
 #include "data/note.h"
 #include "data/prompts.h"
+#include "data/schema.h"
 #include "data/spill.h"
 #include "data/store.h"
 
@@ -33,9 +34,11 @@ struct store {
 	char *path;  /* real; NULL: temporary */
 	char *shown; /* as given, for people */
 	enum db_mode mode;
-	bool is_created; /* the file, by us */
-	bool is_seed;	 /* '' and 'NA' are open */
-	bool is_noted;	 /* something was remembered */
+	enum schema_kind kind; /* as it was found */
+	bool is_loaded;	       /* list and database are one */
+	bool is_created;       /* the file, by us */
+	bool is_seed;	       /* '' and 'NA' are open */
+	bool is_noted;	       /* something was remembered */
 	bool is_rescued; /* the file went away; path is where we are now */
 	int patience_ms; /* for other programs' locks before the first call */
 
@@ -75,6 +78,7 @@ const char *store_name(const struct store *store);
 
 /* store.c: open the database and prepare all statements; a SQLite code. */
 int store_connect(struct store *store, int patience_ms);
+int store_prepare(struct store *store);
 void store_disconnect(struct store *store);
 
 /* commit.c: write into the transaction at hand; SQLite codes. *is_new (may

@@ -176,6 +176,28 @@ run_sql(const char *path, const char *sql)
 	sqlite3_close(db);
 }
 
+/* Make a database as the seed system does. */
+static inline void
+make_seed(void)
+{
+	run_sql("runs.db",
+	    "CREATE TABLE llm_results (id INTEGER PRIMARY KEY, prompt TEXT"
+	    " NOT NULL, result TEXT, created_at TIMESTAMP DEFAULT"
+	    " CURRENT_TIMESTAMP);"
+	    "INSERT INTO llm_results (id, prompt, result) VALUES"
+	    " (1, 'zero', 'yes'), (2, 'one', NULL), (3, 'two', ''),"
+	    " (4, 'three', 'NA'),"
+	    " (5, 'four', 'Error: Failed after 3 attempts: x');");
+}
+
+static inline void
+assert_says(const struct room *room, enum err_class class, const char *part)
+{
+	assert_int_equal(room->err.class, class);
+	if (strstr(room->err.text, part) == NULL)
+		fail_msg("\"%s\" does not say \"%s\"", room->err.text, part);
+}
+
 #define IN_SCRATCH(test)                                                       \
 	cmocka_unit_test_setup_teardown(test, scratch_enter, scratch_leave)
 
