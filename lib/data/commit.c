@@ -100,7 +100,7 @@ store_write_attempt(struct store *store, const struct note *note, bool *is_new)
 	const struct reply *reply = &note->reply;
 	int code;
 
-	db_bind_number(stmt, ":id", (int64_t)fact->index + 1);
+	db_bind_number(stmt, ":id", store_id(store, fact->index));
 	db_bind_known(stmt, ":run_id", note->run_id, 0);
 	db_bind_number(stmt, ":attempt", fact->attempt);
 	db_bind_number(stmt, ":worker", fact->worker);
@@ -132,7 +132,7 @@ store_write_result(struct store *store, const struct note *note)
 	struct sqlite3_stmt *stmt = store->stmts[STMT_SET_RESULT];
 	int code;
 
-	db_bind_number(stmt, ":id", (int64_t)note->fact.index + 1);
+	db_bind_number(stmt, ":id", store_id(store, note->fact.index));
 	db_bind(stmt, ":result", note_result(note, &store->result));
 	code = db_finish(stmt);
 	if (code == SQLITE_OK && sqlite3_changes(store->db) != 1)

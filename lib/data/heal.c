@@ -76,7 +76,8 @@ spill_piece(struct store *store, struct note **at, struct buf *lines)
 		if (note->spilled)
 			continue;
 		record = prompts_at(store->prompts, note->fact.index);
-		spill_put_note(store->settings, lines, note, &record);
+		spill_put_note(lines, store_id(store, note->fact.index),
+		    store->settings, note, &record);
 	}
 	*at = note;
 	if (lines->size == 0)

@@ -42,14 +42,14 @@ fail(struct store *store, int code, struct err *err)
 
 static int
 say_differs(
-    const struct store *store, uint32_t id, struct span prompt, struct err *err)
+    const struct store *store, int64_t id, struct span prompt, struct err *err)
 {
 	struct buf shown;
 
 	buf_init(&shown, 16 * SHOWN_MAX_BYTES);
 	text_escape(&shown, prompt, SHOWN_MAX_BYTES);
 	err_set(err, ERR_USAGE,
-	    "prompt %" PRIu32 " differs from the one in %s (%s); give "
+	    "prompt %" PRId64 " differs from the one in %s (%s); give "
 	    "another --db",
 	    id, store_name(store), buf_span(&shown).data);
 	buf_free(&shown);
@@ -59,15 +59,12 @@ say_differs(
 /* Compare the row at hand with the list. */
 static int
 compare_row(const struct store *store, struct sqlite3_stmt *stmt,
-    const struct record *record, uint32_t id, struct err *err)
+    const struct record *record, struct err *err)
 {
+	int64_t id = sqlite3_column_int64(stmt, 0);
 	struct span prompt = db_column(stmt, 1);
 	struct span body = db_column(stmt, 2);
 
-	if (sqlite3_column_int64(stmt, 0) != (int64_t)id)
-		return err_set(err, ERR_INPUT,
-		    "%s: corrupt (no prompt with id %" PRIu32 ")",
-		    store_name(store), id);
 	if (!span_equals(prompt, record->text))
 		return say_differs(store, id, prompt, err);
 	/* The seed kept nothing but the prompt. */
@@ -94,7 +91,7 @@ compare_prompts(struct store *store, const struct plan *plan, uint32_t stored,
 			break;
 		code = SQLITE_OK;
 		record = prompts_at(plan->prompts, i);
-		done = compare_row(store, stmt, &record, i + 1, err);
+		done = compare_row(store, stmt, &record, err);
 	}
 	sqlite3_finalize(stmt);
 	if (done == -1)
@@ -151,20 +148,20 @@ compare_plan(struct store *store, const struct plan *plan, uint32_t stored,
 }
 
 static int
-insert_record(const struct plan *plan, uint32_t index,
+insert_record(const struct plan *plan, uint32_t index, int64_t id,
     struct sqlite3_stmt *prompt, struct sqlite3_stmt *input)
 {
 	struct record record = prompts_at(plan->prompts, index);
 	int code;
 
-	db_bind_number(prompt, ":id", (int64_t)index + 1);
+	db_bind_number(prompt, ":id", id);
 	db_bind(prompt, ":prompt", record.text);
 	code = db_finish(prompt);
 	if (code != SQLITE_OK ||
 	    (record.custom_id.data == NULL && record.fields.data == NULL &&
 		record.body.data == NULL && record.line == 0))
 		return code;
-	db_bind_number(input, ":id", (int64_t)index + 1);
+	db_bind_number(input, ":id", id);
 	db_bind(input, ":custom_id", record.custom_id);
 	db_bind(input, ":file",
 	    span_of(prompts_input_name(plan->prompts, record.file)));
@@ -192,7 +189,8 @@ insert_new(struct store *store, const struct plan *plan, uint32_t first,
 	if (code == SQLITE_OK && sqlite3_step(now) == SQLITE_ROW)
 		db_bind(prompt, ":created_at", db_column(now, 0));
 	for (uint32_t i = first; code == SQLITE_OK && i < count; i++)
-		code = insert_record(plan, i, prompt, input);
+		code =
+		    insert_record(plan, i, store_id(store, i), prompt, input);
 	sqlite3_finalize(input);
 	sqlite3_finalize(prompt);
 	sqlite3_finalize(now);
@@ -205,7 +203,7 @@ find_state(struct store *store, uint32_t index, enum look look, uint8_t *state)
 {
 	struct look_fact fact;
 	int code = look_settle(store->stmts[STMT_LAST_OUTCOME],
-	    (int64_t)index + 1, look, store->is_seed, &fact);
+	    store_id(store, index), look, store->is_seed, &fact);
 
 	*state = (uint8_t)fact.state;
 	return code;
@@ -216,21 +214,16 @@ static int
 read_states(struct store *store, uint8_t *states, struct err *err)
 {
 	struct sqlite3_stmt *stmt;
-	int64_t no_gap = 0;
-	int code = db_number(store->db, SQL_NO_GAP, &no_gap);
+	int code = db_prepare(store->db, SQL_LOOKS, &stmt);
 
-	if (code == SQLITE_OK && no_gap != 1)
-		code = SQLITE_CORRUPT;
-	if (code != SQLITE_OK)
-		return fail(store, code, err);
 	memset(states, STORE_ANSWERED, store->count);
-	code = db_prepare(store->db, SQL_LOOKS, &stmt);
 	while (code == SQLITE_OK && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
-		int64_t index = sqlite3_column_int64(stmt, 0) - 1;
+		int64_t id = sqlite3_column_int64(stmt, 0);
+		uint32_t index;
 
 		code = SQLITE_CORRUPT;
-		if (index >= 0 && index < store->count)
-			code = find_state(store, (uint32_t)index,
+		if (store_index(store, id, &index))
+			code = find_state(store, index,
 			    (enum look)sqlite3_column_int(stmt, 1),
 			    &states[index]);
 	}
@@ -244,23 +237,19 @@ load_all(struct store *store, const struct plan *plan, uint8_t *states,
     struct store_counts *counts, struct err *err)
 {
 	uint32_t count = prompts_count(plan->prompts);
-	int64_t stored = 0;
+	uint32_t stored = 0;
 	int code = schema_make(store->db, store->kind);
 
 	if (code == SQLITE_OK)
 		code = store_prepare(store);
-	if (code == SQLITE_OK)
-		code = db_number(store->db, SQL_MAX_ID, &stored);
 	if (code != SQLITE_OK)
 		return fail(store, code, err);
-	if (stored < 0 || stored > UINT32_MAX)
-		return fail(store, SQLITE_CORRUPT, err);
-	if (stored > 0 &&
-	    compare_plan(store, plan, (uint32_t)stored, err) == -1)
+	if (store_learn_ids(store, count, &stored, store->is_seed, err) == -1 ||
+	    (stored > 0 && compare_plan(store, plan, stored, err) == -1))
 		return -1;
 	counts->is_new = stored == 0;
-	counts->added = count - (uint32_t)stored;
-	if (insert_new(store, plan, (uint32_t)stored, err) == -1)
+	counts->added = count - stored;
+	if (insert_new(store, plan, stored, err) == -1)
 		return -1;
 	store->prompts = plan->prompts;
 	plan_settings_digest(plan, store->settings);

@@ -76,15 +76,15 @@ static int
 reconnect(struct store *store)
 {
 	int64_t id = 0;
-	int64_t prompts = 0;
+	int64_t last = 0;
 	int code = store_connect(store, 0);
 
 	if (code == SQLITE_OK)
 		code = db_number(store->db, "PRAGMA application_id", &id);
 	if (code == SQLITE_OK)
-		code = db_number(store->db, SQL_MAX_ID, &prompts);
-	if (code == SQLITE_OK &&
-	    (id != SQL_APPLICATION_ID || prompts < store->count))
+		code = db_number(store->db, SQL_MAX_ID, &last);
+	if (code == SQLITE_OK && (id != SQL_APPLICATION_ID ||
+				     last < store_id(store, store->count - 1)))
 		code = SQLITE_NOTADB;
 	if (code != SQLITE_OK)
 		store_disconnect(store);

@@ -93,8 +93,7 @@ state_of(const struct store *store, const struct store_row *row)
 }
 
 static int
-read_database(
-    struct store *store, uint32_t index, struct store_row *row, struct err *err)
+read_database(struct store *store, struct store_row *row, struct err *err)
 {
 	struct sqlite3_stmt *result = store->stmts[STMT_READ_RESULT];
 	struct sqlite3_stmt *attempt = store->stmts[STMT_READ_ATTEMPT];
@@ -103,8 +102,8 @@ read_database(
 
 	if (store->db == NULL)
 		return err_set(err, ERR_BUSY, "%s", store->trouble);
-	db_bind_number(result, ":id", (int64_t)index + 1);
-	db_bind_number(attempt, ":id", (int64_t)index + 1);
+	db_bind_number(result, ":id", row->id);
+	db_bind_number(attempt, ":id", row->id);
 	code = sqlite3_step(result);
 	if (code == SQLITE_ROW) {
 		row->result = db_column(result, 0);
@@ -151,10 +150,11 @@ store_read_row(
 	MUST(index < store->count && store->prompts != NULL);
 	record = prompts_at(store->prompts, index);
 	*row = (struct store_row){.index = index,
+	    .id = store_id(store, index),
 	    .duration_ms = -1,
 	    .input_tokens = -1,
 	    .output_tokens = -1};
-	done = read_database(store, index, row, note == NULL ? err : NULL);
+	done = read_database(store, row, note == NULL ? err : NULL);
 	if (done == -1 && note == NULL)
 		return -1;
 	row->state = state_of(store, row);

@@ -28,7 +28,7 @@ struct spill *spill_new(const char *db_path, struct err *err);
 void spill_free(struct spill *spill);
 
 /* Append a note as one line. */
-void spill_put_note(const char *settings, struct buf *lines,
+void spill_put_note(struct buf *lines, int64_t id, const char *settings,
     const struct note *note, const struct record *record);
 
 /*
@@ -49,7 +49,8 @@ const char *spill_place(const struct spill *spill, size_t place);
 
 /* A line as it was read. */
 struct spill_line {
-	struct note *note;		 /* lent to the taker */
+	struct note *note; /* lent to the taker; its index is not known */
+	int64_t id;	   /* of the prompt, in the database */
 	char request[PLAN_DIGEST_BYTES]; /* whose answer it is */
 };
 

@@ -53,8 +53,8 @@ put_part(struct buf *buf, const char *name, struct span part)
 }
 
 void
-spill_put_note(const char *settings, struct buf *lines, const struct note *note,
-    const struct record *record)
+spill_put_note(struct buf *lines, int64_t id, const char *settings,
+    const struct note *note, const struct record *record)
 {
 	const struct store_note *fact = &note->fact;
 	struct reply reply = note->reply;
@@ -63,7 +63,7 @@ spill_put_note(const char *settings, struct buf *lines, const struct note *note,
 	plan_request_digest(settings, record, request);
 	buf_add_byte(lines, '{');
 	json_put_integer(lines, "llmill_spill", SPILL_VERSION);
-	json_put_integer(lines, "id", (int64_t)fact->index + 1);
+	json_put_integer(lines, "id", id);
 	json_put_text(lines, "request", span_of(request));
 	json_put_integer(lines, "run_id", note->run_id);
 	json_put_integer(lines, "attempt", fact->attempt);
@@ -170,9 +170,6 @@ get_facts(struct json *root, struct store_note *fact, struct reply *reply,
 		root, "llmill_spill", SPILL_VERSION, SPILL_VERSION, &number) ||
 	    !get_number(root, "run_id", 0, INT64_MAX, run_id))
 		return false;
-	if (!get_number(root, "id", 1, UINT32_MAX, &number))
-		return false;
-	fact->index = (uint32_t)(number - 1);
 	if (!get_number(root, "attempt", 0, UINT32_MAX, &number))
 		return false;
 	fact->attempt = (uint32_t)number;
@@ -238,7 +235,8 @@ spill_line_read(struct spill_line *line, struct span text)
 	const char *request;
 
 	line->note = NULL;
-	if (get_text(root, "request", &request) &&
+	if (get_number(root, "id", 1, INT64_MAX, &line->id) &&
+	    get_text(root, "request", &request) &&
 	    strlen(request) == sizeof line->request - 1) {
 		memcpy(line->request, request, sizeof line->request);
 		line->note = note_of(root, bufs);

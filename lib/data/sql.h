@@ -142,11 +142,16 @@
 #define SQL_IS_SEED                                                            \
 	"SELECT count(*) FROM llm_runs WHERE run_id = 0 AND version = 'seed'"
 
-/* How many prompts there are, if their ids have no gap. */
+/* How many prompts there are, and from which id to which. */
+#define SQL_COUNT_PROMPTS                                                      \
+	"SELECT count(*), coalesce(min(id), 1), coalesce(max(id), 0)"          \
+	" FROM llm_results"
+
+/* The last id, to know a database again. */
 #define SQL_MAX_ID "SELECT coalesce(max(id), 0) FROM llm_results"
 
-/* Have they none? */
-#define SQL_NO_GAP "SELECT count(*) = max(id) AND min(id) = 1 FROM llm_results"
+/* Their ids, where they have gaps. */
+#define SQL_IDS "SELECT id FROM llm_results ORDER BY id"
 
 /* The plan of the last run that had one. */
 #define SQL_LAST_PLAN                                                          \

@@ -104,6 +104,7 @@ store_free(struct store *store)
 	spill_free(store->spill);
 	buf_free(&store->columns);
 	buf_free(&store->result);
+	free(store->ids);
 	free(store->shown);
 	free(store->path);
 	free(store);

@@ -146,6 +146,7 @@ int64_t store_commit_time_ns(const struct store *store);
 /* One prompt with its answer, for exports. */
 struct store_row {
 	uint32_t index;
+	int64_t id;
 	enum store_state state;
 	struct span result;    /* none when open */
 	struct span custom_id; /* or none */

@@ -49,6 +49,7 @@ struct store {
 	char plan[PLAN_DIGEST_BYTES];
 	char settings[PLAN_DIGEST_BYTES]; /* all but the prompts */
 	uint32_t count;			  /* prompts in the database */
+	int64_t *ids;	/* of the prompts, ascending; NULL: index + 1 */
 	int64_t run_id; /* 0: store_begin_run was not called */
 
 	struct note_queue queue;
@@ -75,6 +76,18 @@ void store_end_run(struct store *store, const char *status);
 
 /* store.c: what to call the database in messages. */
 const char *store_name(const struct store *store);
+
+/* ids.c: which id has a prompt, and which prompt has an id? */
+int64_t store_id(const struct store *store, uint32_t index);
+bool store_index(const struct store *store, int64_t id, uint32_t *index);
+
+/*
+ * ids.c: learn the ids of the stored prompts; count prompts in all get some.
+ * Fails ERR_INPUT for ids that no list can have; for gaps, unless they are
+ * allowed.
+ */
+int store_learn_ids(struct store *store, uint32_t count, uint32_t *stored,
+    bool gaps_allowed, struct err *err);
 
 /* store.c: open the database and prepare all statements; a SQLite code. */
 int store_connect(struct store *store, int patience_ms);

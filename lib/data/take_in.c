@@ -37,14 +37,15 @@ take(void *arg, const struct spill_line *line)
 {
 	struct intake *intake = arg;
 	struct store *store = intake->store;
-	const struct note *note = line->note;
-	uint32_t index = note->fact.index;
+	struct note *note = line->note;
+	uint32_t index;
 	char request[PLAN_DIGEST_BYTES];
 	struct record record;
 	bool is_new = true;
 
-	if (index >= store->count)
+	if (!store_index(store, line->id, &index))
 		return 0;
+	note->fact.index = index;
 	record = prompts_at(store->prompts, index);
 	plan_request_digest(store->settings, &record, request);
 	if (strcmp(request, line->request) != 0)

@@ -184,7 +184,7 @@ put_jsonl(struct buf *buf, const struct store_row *row)
 
 	buf_add_byte(buf, '{');
 	put_own_keys(buf, row->fields, &writer.taken);
-	put_number(&writer, KEY_ID, (int64_t)row->index + 1);
+	put_number(&writer, KEY_ID, row->id);
 	put_text(&writer, KEY_CUSTOM_ID, row->custom_id);
 	put_text(
 	    &writer, KEY_RESULT, ok ? row->result : (struct span){NULL, 0});

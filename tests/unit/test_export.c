@@ -52,6 +52,7 @@ row_of(uint32_t index, enum store_state state, const char *result)
 {
 	return (struct store_row){
 	    .index = index,
+	    .id = (int64_t)index + 1,
 	    .state = state,
 	    .result = span_of(result),
 	    .duration_ms = -1,

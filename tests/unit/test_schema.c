@@ -129,7 +129,7 @@ a_corrupt_database_is_refused(void **state)
 	assert_int_equal(room_open(&room), 0);
 	room_close(&room);
 	run_sql("runs.db", "UPDATE llm_results SET id = 0 WHERE id = 2");
-	assert_refused("runs.db: corrupt");
+	assert_refused("runs.db: ids from 0 to 3 are none");
 	room_free(&room);
 }
 

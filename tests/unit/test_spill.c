@@ -26,11 +26,12 @@
 
 #include "scratch.h"
 
+#define SOME_ID 4294967294
+
 static struct note *
 note_of(const struct reply *reply)
 {
 	const struct store_note fact = {
-	    .index = 4294967293u,
 	    .attempt = 7,
 	    .worker = 8191,
 	    .state = STORE_ANSWERED,
@@ -50,7 +51,6 @@ assert_same(const struct note *a, const struct note *b)
 	struct reply x = a->reply;
 	struct reply y = b->reply;
 
-	assert_int_equal(a->fact.index, b->fact.index);
 	assert_int_equal(a->fact.attempt, b->fact.attempt);
 	assert_int_equal(a->fact.worker, b->fact.worker);
 	assert_int_equal(a->fact.state, b->fact.state);
@@ -96,11 +96,12 @@ a_line_brings_back_every_byte(void **state)
 	reply.raw = span_of("\xFE");
 	note = note_of(&reply);
 	buf_init(&lines, 100000);
-	spill_put_note("settings", &lines, note, &record);
+	spill_put_note(&lines, SOME_ID, "settings", note, &record);
 	assert_false(lines.failed);
 	assert_ptr_equal(
 	    memchr(lines.data, '\n', lines.size), lines.data + lines.size - 1);
 	assert_int_equal(spill_line_read(&line, buf_span(&lines)), 0);
+	assert_int_equal(line.id, SOME_ID);
 	assert_same(note, line.note);
 	spill_line_free(&line);
 	buf_free(&lines);
@@ -114,7 +115,7 @@ a_line_that_is_not_sound_is_refused(void **state)
 	static const char *const changes[][2] = {
 	    {"\"llmill_spill\":1", "\"llmill_spill\":2"},
 	    {"\"id\":4294967294", "\"id\":0000000000"},
-	    {"\"id\":4294967294", "\"id\":9999999999"},
+	    {"\"id\":4294967294", "\"id\":-294967294"},
 	    {"\"worker\":8191", "\"worker\":-191"},
 	    {"\"state\":\"answered\"", "\"state\":\"answerex\""},
 	    {"\"outcome\":\"ok\"", "\"outcome\":\"ko\""},
@@ -141,7 +142,7 @@ a_line_that_is_not_sound_is_refused(void **state)
 		char *at;
 
 		buf_clear(&lines);
-		spill_put_note("settings", &lines, note, &record);
+		spill_put_note(&lines, SOME_ID, "settings", note, &record);
 		assert_int_equal(spill_line_read(&line, buf_span(&lines)), 0);
 		spill_line_free(&line);
 		at = strstr(lines.data, changes[i][0]);
@@ -274,9 +275,9 @@ read_passes_over_a_torn_end(void **state)
 	reply.text = span_of("answer");
 	note = note_of(&reply);
 	buf_init(&lines, 100000);
-	spill_put_note("settings", &lines, note, &record);
+	spill_put_note(&lines, SOME_ID, "settings", note, &record);
 	buf_add_text(&lines, "rubbish\n");
-	spill_put_note("settings", &lines, note, &record);
+	spill_put_note(&lines, SOME_ID, "settings", note, &record);
 	scratch_write("x.db.spill.jsonl", lines.data, lines.size - 1);
 	assert_int_equal(
 	    spill_read(spill, 0, count_line, &seen, &left, NULL), 1);

@@ -418,6 +418,48 @@ other_settings_are_refused(void **state)
 	room_free(&room);
 }
 
+/* Rows out of order, columns of other names for the same types. */
+static void
+the_ids_of_a_seed_may_have_gaps(void **state)
+{
+	static const uint8_t want[] = {
+	    STORE_ANSWERED, STORE_OPEN, STORE_OPEN, STORE_OPEN};
+	const char *const other[] = {"zero", "two", "one"};
+	struct store_row row;
+	struct room room;
+
+	(void)state;
+	run_sql("runs.db",
+	    "CREATE TABLE llm_results (id BIGINT PRIMARY KEY, prompt"
+	    " VARCHAR(99) NOT NULL, result CLOB, created_at DATETIME);"
+	    "INSERT INTO llm_results (id, prompt, result) VALUES"
+	    " (40, 'two', NULL), (3, 'zero', 'yes'), (7, 'one', 'NA');");
+	room_init(&room, 4);
+	assert_int_equal(room_open(&room), 0);
+	assert_memory_equal(room.states, want, 4);
+	room_answer(&room, 1, "a");
+	room_answer(&room, 3, "b");
+	store_commit(room.store, clock_now_ns(), true);
+	assert_int_equal(store_read_row(room.store, 1, &row, &room.err), 0);
+	assert_int_equal(row.id, 7);
+	assert_true(span_equals(row.result, span_of("a")));
+	room_close(&room);
+	assert_sql("runs.db",
+	    "SELECT group_concat(id || prompt || quote(result))"
+	    " FROM (SELECT * FROM llm_results ORDER BY id)",
+	    "3zero'yes',7one'a',40twoNULL,41three'b'");
+	assert_sql(
+	    "runs.db", "SELECT group_concat(id) FROM llm_attempts", "7,41");
+	assert_int_equal(room_open(&room), 0);
+	assert_int_equal(room.states[1], STORE_ANSWERED);
+	assert_int_equal(room.states[2], STORE_OPEN);
+	room_close(&room);
+	room_list(&room, other, 3);
+	assert_int_equal(room_open(&room), -1);
+	assert_says(&room, ERR_USAGE, "prompt 7 differs");
+	room_free(&room);
+}
+
 static void
 a_seeds_database_is_taken_over(void **state)
 {
@@ -697,6 +739,7 @@ main(void)
 	    IN_SCRATCH(another_list_is_refused),
 	    IN_SCRATCH(other_settings_are_refused),
 	    IN_SCRATCH(a_seeds_database_is_taken_over),
+	    IN_SCRATCH(the_ids_of_a_seed_may_have_gaps),
 	    IN_SCRATCH(what_is_no_plain_file_is_refused),
 	    cmocka_unit_test(what_is_there_but_shut_is_refused),
 	    IN_SCRATCH(a_directory_may_be_a_symbolic_link),
