@@ -126,6 +126,27 @@ read_past_cap(int fd)
 }
 
 int
+fd_read_at(int fd, void *data, size_t size, int64_t offset)
+{
+	char *at = data;
+
+	while (size > 0) {
+		ssize_t got = pread(fd, at, size, offset);
+
+		if (got == 0)
+			errno = EIO;
+		if (got == 0 || (got == -1 && errno != EINTR))
+			return -1;
+		if (got == -1)
+			continue;
+		at += got;
+		size -= (size_t)got;
+		offset += got;
+	}
+	return 0;
+}
+
+int
 fd_read_all(int fd, struct buf *buf)
 {
 	for (;;) {

@@ -34,6 +34,10 @@ int fd_write_all(int fd, const void *data, size_t size);
  */
 ssize_t fd_read(int fd, struct buf *buf, size_t size);
 
+/* Read exactly size bytes at an offset. Gives 0, or -1 with errno (EIO: the
+ * file ends before). */
+int fd_read_at(int fd, void *data, size_t size, int64_t offset);
+
 /* Read all of a blocking or non-blocking descriptor into buf, up to its cap
  * (then -1, EFBIG). Gives 0, or -1 with errno. */
 int fd_read_all(int fd, struct buf *buf);

@@ -92,8 +92,9 @@ store_due_ns(const struct store *store)
 	return spill_ns < database_ns ? spill_ns : database_ns;
 }
 
-int
-store_write_attempt(struct store *store, const struct note *note, bool *is_new)
+/* *is_new: the attempt was not there already. */
+static int
+write_attempt(struct store *store, const struct note *note, bool *is_new)
 {
 	struct sqlite3_stmt *stmt = store->stmts[STMT_INSERT_ATTEMPT];
 	const struct store_note *fact = &note->fact;
@@ -121,13 +122,12 @@ store_write_attempt(struct store *store, const struct note *note, bool *is_new)
 	    span_of(*note->sha256 == '\0' ? NULL : note->sha256));
 	db_bind(stmt, ":raw", note_raw(note));
 	code = db_finish(stmt);
-	if (is_new != NULL)
-		*is_new = code == SQLITE_OK && sqlite3_changes(store->db) > 0;
+	*is_new = code == SQLITE_OK && sqlite3_changes(store->db) > 0;
 	return code;
 }
 
-int
-store_write_result(struct store *store, const struct note *note)
+static int
+write_result(struct store *store, const struct note *note)
 {
 	struct sqlite3_stmt *stmt = store->stmts[STMT_SET_RESULT];
 	int code;
@@ -140,16 +140,30 @@ store_write_result(struct store *store, const struct note *note)
 	return code;
 }
 
-static int
-write_note(struct store *store, const struct note *note)
+int
+store_write_note(struct store *store, const struct note *note, bool *is_news)
 {
+	bool is_new = true;
 	int code = SQLITE_OK;
 
 	if (!note->fact.no_attempt)
-		code = store_write_attempt(store, note, NULL);
-	if (code == SQLITE_OK && note_is_end(note))
-		code = store_write_result(store, note);
+		code = write_attempt(store, note, &is_new);
+	/* Of a known one the result is there, or a newer one. */
+	*is_news = note_is_end(note) && (is_new || !note->is_old);
+	if (code == SQLITE_OK && *is_news)
+		code = write_result(store, note);
 	return code;
+}
+
+static int
+write_queued(struct store *store, const struct note *note)
+{
+	const struct note *whole = store_whole_note(store, note);
+
+	bool is_news;
+
+	return whole == NULL ? SQLITE_IOERR
+			     : store_write_note(store, whole, &is_news);
 }
 
 void
@@ -185,7 +199,7 @@ write_batch(struct store *store, size_t *count, int64_t *waited_ns)
 	{
 		if (code != SQLITE_OK || *count == BATCH_MAX)
 			break;
-		code = write_note(store, note);
+		code = write_queued(store, note);
 		++*count;
 	}
 	from_ns = clock_now_ns();
@@ -206,7 +220,7 @@ settle(struct store *store, size_t count)
 
 		if (!note->spilled)
 			store_tell(store, note);
-		free(note);
+		note_free(note);
 	}
 }
 

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "data/spill_line.h"
 #include "data/store_inner.h"
 
 #define BACKOFF_FIRST_NS (50 * CLOCK_MS)
@@ -56,6 +57,18 @@ store_end_trouble(struct store *store)
 		spill_clear(store->spill);
 }
 
+/* Append a note's line; its spot is counted from the first line's for now. */
+static void
+put_line(const struct store *store, struct buf *lines, struct note *note)
+{
+	struct record record = prompts_at(store->prompts, note->fact.index);
+
+	note->spot.offset = (int64_t)lines->size;
+	spill_put_note(lines, store_id(store, note->fact.index),
+	    store->settings, note, &record);
+	note->spot.size = lines->size - (size_t)note->spot.offset;
+}
+
 /*
  * Spill some of what is fresh, from *at on; *at is where to go on, NULL at
  * the end. Gives 0, or -1 with nothing of it spilled.
@@ -66,26 +79,23 @@ spill_piece(struct store *store, struct note **at, struct buf *lines)
 	struct note *first = *at;
 	struct note *note = first;
 	struct err err = {0};
+	int64_t offset;
+	size_t place;
 	int done;
 
 	buf_clear(lines);
 	for (; note != NULL && lines->size < SPILL_PIECE_BYTES;
-	     note = STAILQ_NEXT(note, next)) {
-		struct record record;
-
-		if (note->spilled)
-			continue;
-		record = prompts_at(store->prompts, note->fact.index);
-		spill_put_note(lines, store_id(store, note->fact.index),
-		    store->settings, note, &record);
-	}
+	     note = STAILQ_NEXT(note, next))
+		if (!note->spilled)
+			put_line(store, lines, note);
 	*at = note;
 	if (lines->size == 0)
 		return 0;
 	if (lines->failed)
 		done = err_set_memory(&err, "spill file");
 	else
-		done = spill_append(store->spill, buf_span(lines), &err);
+		done = spill_append(
+		    store->spill, buf_span(lines), &place, &offset, &err);
 	if (done == -1) {
 		if (!store->spill_fails)
 			log_say(
@@ -98,10 +108,30 @@ spill_piece(struct store *store, struct note **at, struct buf *lines)
 	for (; first != note; first = STAILQ_NEXT(first, next)) {
 		if (first->spilled)
 			continue;
+		first->spot.place = place;
+		first->spot.offset += offset;
 		note_queue_spilled(&store->queue, first);
 		store_tell(store, first);
+		note_park(first);
 	}
 	return 0;
+}
+
+const struct note *
+store_whole_note(struct store *store, const struct note *note)
+{
+	struct note *whole;
+
+	if (note->bytes != NULL)
+		return note;
+	spill_line_free(&store->parked);
+	if (spill_read_back(store->spill, &note->spot, &store->parked) == -1)
+		return NULL;
+	whole = store->parked.note;
+	whole->fact.index = note->fact.index;
+	whole->fact.state = note->fact.state;
+	whole->is_old = note->is_old;
+	return whole;
 }
 
 void

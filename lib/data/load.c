@@ -9,6 +9,7 @@
 
 #include <sqlite3.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -267,6 +268,22 @@ count_states(const uint8_t *states, uint32_t count, struct store_counts *counts)
 	}
 }
 
+/* What is open is known: whatever happens to the database from now on is
+ * trouble to be lived with. */
+static void
+begin_writing(struct store *store)
+{
+	int code;
+
+	if (store->db == NULL)
+		return;
+	/* Only now: a bulk insert is written once without WAL. */
+	code = db_enter_journal(store->db, store->mode);
+	db_set_patience(store->db, 0);
+	if (code != SQLITE_OK)
+		store_take_trouble(store, code, clock_now_ns());
+}
+
 int
 store_load(struct store *store, const struct plan *plan, uint8_t *states,
     struct store_counts *counts, struct err *err)
@@ -292,12 +309,8 @@ store_load(struct store *store, const struct plan *plan, uint8_t *states,
 		db_settle(store->db);
 	if (done == 0)
 		done = store_take_in(store, states, counts, err);
-	if (done == 0) {
-		/* Only now: a bulk insert is written once without WAL. */
-		code = db_enter_journal(store->db, store->mode);
-		done = code == SQLITE_OK ? 0 : fail(store, code, err);
-	}
-	db_set_patience(store->db, 0);
+	if (done == 0)
+		begin_writing(store);
 	count_states(states, store->count, counts);
 	return done;
 }

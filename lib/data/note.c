@@ -45,16 +45,20 @@ struct note *
 note_new(const struct store_note *fact, int64_t run_id)
 {
 	struct reply reply = *fact->reply;
-	size_t size = sizeof(struct note);
+	size_t size = 1; /* never NULL */
 	struct note *note;
 	char *at;
 
 	for (size_t i = 0; i < NOTE_PART_COUNT; i++)
 		size += note_part(&reply, i)->size;
-	note = calloc(1, size);
-	if (note == NULL)
+	note = calloc(1, sizeof *note);
+	at = malloc(size);
+	if (note == NULL || at == NULL) {
+		free(note);
+		free(at);
 		return NULL;
-	at = (char *)(note + 1);
+	}
+	note->bytes = at;
 	for (size_t i = 0; i < NOTE_PART_COUNT; i++) {
 		struct span *part = note_part(&reply, i);
 
@@ -75,6 +79,25 @@ note_new(const struct store_note *fact, int64_t run_id)
 		SHA256Data((const uint8_t *)reply.text.data, reply.text.size,
 		    note->sha256);
 	return note;
+}
+
+void
+note_free(struct note *note)
+{
+	if (note == NULL)
+		return;
+	free(note->bytes);
+	free(note);
+}
+
+void
+note_park(struct note *note)
+{
+	MUST(note->spilled);
+	free(note->bytes);
+	note->bytes = NULL;
+	for (size_t i = 0; i < NOTE_PART_COUNT; i++)
+		*note_part(&note->reply, i) = (struct span){NULL, 0};
 }
 
 static struct note_bucket *
@@ -158,7 +181,7 @@ void
 note_queue_free(struct note_queue *queue)
 {
 	while (!note_queue_is_empty(queue))
-		free(note_queue_take(queue));
+		note_free(note_queue_take(queue));
 }
 
 bool

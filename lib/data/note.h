@@ -9,20 +9,25 @@
 #include <bsd/sys/queue.h>
 
 #include "data/plan.h"
+#include "data/spill.h"
 #include "data/store.h"
 
 /*
- * One attempt as it waits: a copy of what was lent, in one allocation. In the
- * queue it stands in order; by_index finds the newest of a prompt.
+ * One attempt as it waits: a copy of what was lent. In the queue it stands in
+ * order; by_index finds the newest of a prompt. Once it is in the spill file
+ * its bytes stay there, or the memory would fill up while a database is away.
  */
 struct note {
 	STAILQ_ENTRY(note) next;
 	LIST_ENTRY(note) same_bucket;
 	struct store_note fact;		/* fact.reply is &reply */
-	struct reply reply;		/* its spans lie behind */
+	struct reply reply;		/* its spans lie in bytes */
+	char *bytes;			/* NULL: read it back from spot */
 	int64_t run_id;			/* 0 none */
 	char sha256[PLAN_DIGEST_BYTES]; /* of an answer, else "" */
-	bool spilled;			/* durable in the spill file */
+	bool spilled;			/* durable in the spill file, at spot */
+	bool is_old;			/* an earlier run's */
+	struct spill_spot spot;
 };
 
 #define NOTE_BUCKETS 1024 /* chains stay short: only trouble makes many */
@@ -41,6 +46,10 @@ struct span *note_part(struct reply *reply, size_t part);
 
 /* Copy what is lent. Gives NULL without memory. */
 struct note *note_new(const struct store_note *fact, int64_t run_id);
+void note_free(struct note *note);
+
+/* It is in the spill file: keep no more than what it is about. */
+void note_park(struct note *note);
 
 void note_queue_init(struct note_queue *queue);
 void note_queue_add(struct note_queue *queue, struct note *note);

@@ -121,10 +121,17 @@ read_database(struct store *store, struct store_row *row, struct err *err)
 }
 
 /* Put what the queue knows over what the database said. */
-static void
-read_note(struct store *store, const struct note *note, struct store_row *row)
+static int
+read_note(struct store *store, const struct note *queued, struct store_row *row,
+    struct err *err)
 {
-	const struct reply *reply = &note->reply;
+	const struct note *note = store_whole_note(store, queued);
+	const struct reply *reply;
+
+	if (note == NULL)
+		return err_set_errno(
+		    err, "cannot read %s", spill_path(store->spill));
+	reply = &note->reply;
 
 	row->state = note->fact.state;
 	row->result = note_result(note, &store->result);
@@ -137,6 +144,7 @@ read_note(struct store *store, const struct note *note, struct store_row *row)
 	row->input_tokens = reply->input_tokens;
 	row->output_tokens = reply->output_tokens;
 	row->attempts += note_queue_attempts(&store->queue, row->index);
+	return 0;
 }
 
 int
@@ -158,8 +166,8 @@ store_read_row(
 	if (done == -1 && note == NULL)
 		return -1;
 	row->state = state_of(store, row);
-	if (note != NULL)
-		read_note(store, note, row);
+	if (note != NULL && read_note(store, note, row, err) == -1)
+		return -1;
 	row->custom_id = record.custom_id;
 	row->fields = record.fields;
 	return 0;

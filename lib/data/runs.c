@@ -67,6 +67,8 @@ store_begin_run(struct store *store, const struct plan *plan,
 	struct buf settings;
 	int code;
 
+	if (store->db == NULL)
+		return err_set(err, ERR_BUSY, "%s", store->trouble);
 	buf_init(&settings, SETTINGS_MAX_BYTES);
 	put_settings(
 	    &settings, plan, run->settings == NULL ? "{}" : run->settings);

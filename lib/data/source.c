@@ -60,6 +60,7 @@ source_fill(struct source *source, struct err *err)
 
 	if (source->at > 0) {
 		buf_drop(&source->buf, source->at);
+		source->dropped += (int64_t)source->at;
 		source->at = 0;
 	}
 	do {
@@ -112,6 +113,8 @@ source_next(
 		if (end != NULL || (source->ended && size > 0)) {
 			source->torn = end == NULL;
 			piece->data = start;
+			source->piece_at =
+			    source->dropped + (int64_t)source->at;
 			piece->size =
 			    end != NULL ? (size_t)(end - start) : size;
 			source->at += piece->size + (end != NULL ? 1 : 0);

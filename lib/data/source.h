@@ -19,6 +19,8 @@ struct source {
 	size_t at;	      /* where in buf the next piece starts */
 	size_t piece_max;     /* bytes; a longer piece is skipped */
 	uint64_t piece_count; /* pieces given or skipped so far */
+	int64_t dropped;      /* bytes in front of buf */
+	int64_t piece_at;     /* where the last piece given began */
 	bool ended;	      /* nothing more to read */
 	bool torn;	      /* the last piece had no delimiter behind it */
 };

@@ -2,7 +2,8 @@
 /*
  * Appending lines so that each batch is there as a whole or not at all: what
  * could be written only in part is cut off again, and the next place is
- * tried.
+ * tried. A file is opened once and stays open, with the kernel's lock on it,
+ * until it is cleared.
  */
 #include "data/spill.h"
 
@@ -22,23 +23,50 @@
 
 #define LINE_MAX_BYTES ((size_t)1 << 30) /* six times the largest answer */
 
+#define NO_PLACE SPILL_PLACE_COUNT
+
+struct spill_file {
+	char *path;   /* NULL: no such place, or the same as another */
+	int fd;	      /* -1: not open */
+	off_t before; /* bytes of it that are not ours to clear */
+};
+
 struct spill {
-	char *places[SPILL_PLACE_COUNT];
-	size_t place; /* the one that is open */
-	int fd;	      /* -1: none */
-	off_t before; /* bytes of it that were there before us */
+	struct spill_file files[SPILL_PLACE_COUNT];
+	size_t now; /* the one that takes; NO_PLACE */
 };
 
 static char *
 place_in(const char *directory, const char *name)
 {
-	char *path;
+	char *real = NULL;
+	char *path = NULL;
 
-	if (directory == NULL || *directory == '\0')
-		return NULL;
-	if (asprintf(&path, "%s/%s" SPILL_SUFFIX, directory, name) == -1)
-		return NULL;
+	if (directory != NULL && *directory != '\0')
+		real = realpath(directory, NULL);
+	if (real != NULL && asprintf(&path, "%s/%s" SPILL_SUFFIX,
+				strcmp(real, "/") == 0 ? "" : real, name) == -1)
+		path = NULL;
+	free(real);
 	return path;
+}
+
+/* Each file once: a lock of ours would keep ourselves out. */
+static void
+drop_twins(struct spill *spill)
+{
+	for (size_t i = 1; i < SPILL_PLACE_COUNT; i++) {
+		char *path = spill->files[i].path;
+
+		for (size_t j = 0; j < i && path != NULL; j++)
+			if (spill->files[j].path != NULL &&
+			    strcmp(spill->files[j].path, path) == 0)
+				path = NULL;
+		if (path == NULL) {
+			free(spill->files[i].path);
+			spill->files[i].path = NULL;
+		}
+	}
 }
 
 struct spill *
@@ -47,20 +75,20 @@ spill_new(const char *db_path, struct err *err)
 	struct spill *spill = calloc(1, sizeof *spill);
 	const char *slash = strrchr(db_path, '/');
 	const char *name = slash == NULL ? db_path : slash + 1;
-	char *here = getcwd(NULL, 0);
 
 	if (spill == NULL ||
-	    asprintf(&spill->places[0], "%s" SPILL_SUFFIX, db_path) == -1) {
+	    asprintf(&spill->files[0].path, "%s" SPILL_SUFFIX, db_path) == -1) {
 		free(spill);
-		free(here);
 		err_set_memory(err, "spill file");
 		return NULL;
 	}
-	spill->fd = -1;
-	spill->places[1] = place_in(here, name);
-	spill->places[2] = place_in(getenv("HOME"), name);
-	spill->places[3] = place_in(getenv("TMPDIR"), name);
-	free(here);
+	spill->now = NO_PLACE;
+	spill->files[1].path = place_in(".", name);
+	spill->files[2].path = place_in(getenv("HOME"), name);
+	spill->files[3].path = place_in(getenv("TMPDIR"), name);
+	for (size_t i = 0; i < SPILL_PLACE_COUNT; i++)
+		spill->files[i].fd = -1;
+	drop_twins(spill);
 	return spill;
 }
 
@@ -69,22 +97,23 @@ spill_free(struct spill *spill)
 {
 	if (spill == NULL)
 		return;
-	fd_close(&spill->fd);
-	for (size_t i = 0; i < SPILL_PLACE_COUNT; i++)
-		free(spill->places[i]);
+	for (size_t i = 0; i < SPILL_PLACE_COUNT; i++) {
+		fd_close(&spill->files[i].fd);
+		free(spill->files[i].path);
+	}
 	free(spill);
 }
 
 const char *
 spill_place(const struct spill *spill, size_t place)
 {
-	return spill->places[place];
+	return spill->files[place].path;
 }
 
 const char *
 spill_path(const struct spill *spill)
 {
-	return spill->fd == -1 ? NULL : spill->places[spill->place];
+	return spill->now == NO_PLACE ? NULL : spill->files[spill->now].path;
 }
 
 /* The name of a new file is durable only with its directory. */
@@ -106,48 +135,95 @@ sync_directory_of(const char *path)
 	return done;
 }
 
-/* Open a file that is ours alone; where it ends in a torn line, end that. */
+/* Lock it, for as long as it is open. Where there are no locks, there are
+ * none. */
 static int
-place_open_at(const char *path, off_t *size)
+lock_file(int fd)
+{
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	if (fcntl(fd, F_OFD_SETLK, &whole) == 0 || errno == ENOLCK ||
+	    errno == ENOSYS || errno == EOPNOTSUPP)
+		return 0;
+	errno = EBUSY;
+	return -1;
+}
+
+/* Is it ours alone, and still at its path? */
+static int
+check_file(int fd, struct stat *st)
+{
+	if (fstat(fd, st) == -1)
+		return -1;
+	if (S_ISREG(st->st_mode) && st->st_uid == geteuid() &&
+	    st->st_nlink == 1)
+		return 0;
+	errno = EPERM;
+	return -1;
+}
+
+/* Open and lock a file. */
+static int
+file_open(struct spill_file *file, int flags)
 {
 	struct stat st;
-	char last = '\n';
-	int fd = open(path,
-	    O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
-	    0600);
+	int number;
 
-	if (fd == -1)
+	file->fd = open(file->path,
+	    O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | flags,
+	    0600);
+	if (file->fd == -1)
 		return -1;
-	if (fstat(fd, &st) == -1)
+	if (check_file(file->fd, &st) == -1 || lock_file(file->fd) == -1 ||
+	    check_file(file->fd, &st) == -1)
 		goto fail;
-	if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
-	    st.st_nlink != 1) {
-		errno = EPERM;
+	if (st.st_size == 0 && (fchmod(file->fd, 0600) == -1 ||
+				   sync_directory_of(file->path) == -1))
 		goto fail;
-	}
-	if (st.st_size == 0 &&
-	    (fchmod(fd, 0600) == -1 || sync_directory_of(path) == -1))
-		goto fail;
-	if (st.st_size > 0 &&
-	    (pread(fd, &last, 1, st.st_size - 1) != 1 ||
-		(last != '\n' && fd_write_all(fd, "\n", 1) == -1)))
-		goto fail;
-	*size = st.st_size + (last == '\n' ? 0 : 1);
-	return fd;
+	file->before = st.st_size;
+	return 0;
 fail:
-	fd_close(&fd);
+	number = errno;
+	fd_close(&file->fd);
+	errno = number;
 	return -1;
+}
+
+/* Close it. A file in which nothing is goes with it. */
+static void
+file_leave(struct spill_file *file)
+{
+	struct stat st;
+
+	if (file->before == 0 && fstat(file->fd, &st) == 0 && st.st_size == 0)
+		(void)unlink(file->path);
+	fd_close(&file->fd);
+}
+
+/* A torn line at the end of a file gets its end. */
+static int
+end_torn_line(int fd, off_t *size)
+{
+	char last = '\n';
+
+	if (*size > 0 && fd_read_at(fd, &last, 1, *size - 1) == -1)
+		return -1;
+	if (last == '\n')
+		return 0;
+	++*size;
+	return fd_write_all(fd, "\n", 1);
 }
 
 /* Write a batch behind what is there, or leave no byte of it. */
 static int
-append_whole(int fd, struct span lines)
+append_whole(int fd, struct span lines, int64_t *offset)
 {
 	off_t before = lseek(fd, 0, SEEK_END);
 	int number;
 
-	if (before == -1)
+	if (before == -1 || end_torn_line(fd, &before) == -1)
 		return -1;
+	*offset = before;
 	if (fd_write_all(fd, lines.data, lines.size) == 0 && fsync(fd) == 0)
 		return 0;
 	number = errno;
@@ -156,40 +232,45 @@ append_whole(int fd, struct span lines)
 	return -1;
 }
 
-/* Leave the open place. A file that we made and never filled goes with it. */
-static void
-place_leave_open(struct spill *spill)
+/* Append at one place. */
+static int
+append_at(struct spill *spill, size_t place, struct span lines, int64_t *offset,
+    struct err *err)
 {
-	struct stat st;
+	struct spill_file *file = &spill->files[place];
 
-	if (spill->before == 0 && fstat(spill->fd, &st) == 0 && st.st_size == 0)
-		(void)unlink(spill->places[spill->place]);
-	fd_close(&spill->fd);
+	if (file->path == NULL)
+		return -1;
+	if (file->fd == -1) {
+		if (file_open(file, O_CREAT) == -1)
+			return err_set_errno(
+			    err, "cannot write %s", file->path);
+		if (place == SPILL_PLACE_COUNT - 1)
+			log_say(LOG_WARN,
+			    "%s: this directory may be emptied when the "
+			    "machine or job ends",
+			    file->path);
+	}
+	if (append_whole(file->fd, lines, offset) == 0)
+		return 0;
+	err_set_errno(err, "cannot write %s", file->path);
+	if (lseek(file->fd, 0, SEEK_END) == file->before)
+		file_leave(file); /* nothing of ours is in it */
+	return -1;
 }
 
 int
-spill_append(struct spill *spill, struct span lines, struct err *err)
+spill_append(struct spill *spill, struct span lines, size_t *place,
+    int64_t *offset, struct err *err)
 {
-	size_t first = spill->fd == -1 ? 0 : spill->place;
+	size_t first = spill->now == NO_PLACE ? 0 : spill->now;
 
-	for (size_t i = first; i < SPILL_PLACE_COUNT; i++) {
-		if (spill->places[i] == NULL)
-			continue;
-		if (spill->fd == -1) {
-			spill->fd =
-			    place_open_at(spill->places[i], &spill->before);
-			spill->place = i;
-			if (spill->fd != -1 && i == SPILL_PLACE_COUNT - 1)
-				log_say(LOG_WARN,
-				    "%s: this directory may be emptied when "
-				    "the machine or job ends",
-				    spill->places[i]);
-		}
-		if (spill->fd != -1 && append_whole(spill->fd, lines) == 0)
+	for (size_t i = 0; i < SPILL_PLACE_COUNT; i++) {
+		*place = (first + i) % SPILL_PLACE_COUNT;
+		if (append_at(spill, *place, lines, offset, err) == 0) {
+			spill->now = *place;
 			return 0;
-		err_set_errno(err, "cannot write %s", spill->places[i]);
-		if (spill->fd != -1)
-			place_leave_open(spill);
+		}
 	}
 	return -1;
 }
@@ -197,53 +278,130 @@ spill_append(struct spill *spill, struct span lines, struct err *err)
 void
 spill_clear(struct spill *spill)
 {
-	if (spill->fd == -1)
-		return;
-	(void)!ftruncate(spill->fd, spill->before);
-	place_leave_open(spill);
+	for (size_t i = 0; i < SPILL_PLACE_COUNT; i++) {
+		struct spill_file *file = &spill->files[i];
+
+		if (file->fd == -1)
+			continue;
+		(void)!ftruncate(file->fd, file->before);
+		file_leave(file);
+	}
+	spill->now = NO_PLACE;
+}
+
+int
+spill_hold(struct spill *spill, size_t place, struct err *err)
+{
+	struct spill_file *file = &spill->files[place];
+
+	if (file->path == NULL)
+		return 0;
+	if (file_open(file, 0) == 0) {
+		file->before = 0;
+		spill->now = place;
+		return 1;
+	}
+	switch (errno) {
+	case ENOENT:
+	case ENOTDIR:
+		return 0;
+	case EBUSY:
+		log_say(LOG_WARN, "%s is in use by another llmill; left there",
+		    file->path);
+		return 0;
+	case EPERM:
+	case ELOOP:
+		log_say(LOG_WARN,
+		    "%s is no file of ours alone; left there, not read",
+		    file->path);
+		return 0;
+	default:
+		return err_set_errno(err,
+		    "answers wait in %s, which cannot be used", file->path);
+	}
+}
+
+void
+spill_keep(struct spill *spill, size_t place)
+{
+	struct spill_file *file = &spill->files[place];
+
+	file->before = lseek(file->fd, 0, SEEK_END);
+}
+
+void
+spill_let_go(struct spill *spill, size_t place)
+{
+	fd_close(&spill->files[place].fd);
+	if (spill->now == place)
+		spill->now = NO_PLACE;
+}
+
+/* Hand one line to take. Gives what it gave, 0 for a line that is not sound.
+ */
+static int
+hand_over(struct span piece, const struct spill_spot *spot,
+    int (*take)(void *arg, struct spill_line *line), void *arg)
+{
+	struct spill_line line;
+	int done;
+
+	if (spill_line_read(&line, piece) == -1)
+		return 0;
+	line.spot = *spot;
+	done = take(arg, &line);
+	spill_line_free(&line);
+	return done;
 }
 
 int64_t
-spill_read(const struct spill *spill, size_t place,
-    int (*take)(void *arg, const struct spill_line *line), void *arg,
-    uint64_t *left, struct err *err)
+spill_read(struct spill *spill, size_t place,
+    int (*take)(void *arg, struct spill_line *line), void *arg, uint64_t *left,
+    struct err *err)
 {
-	const char *path = spill->places[place];
+	struct spill_file *file = &spill->files[place];
+	enum source_piece got = SOURCE_FAILED;
 	struct source source;
 	struct span piece;
-	enum source_piece got;
 	int64_t taken = 0;
-	int fd =
-	    path == NULL
-		? -1
-		: open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int done = 0;
 
 	*left = 0;
-	if (fd == -1)
-		return path == NULL || errno == ENOENT || errno == ENOTDIR
-			   ? 0
-			   : err_set_errno(err, "cannot read %s", path);
-	source_open(&source, fd, LINE_MAX_BYTES);
-	while ((got = source_next(&source, '\n', &piece, err)) > SOURCE_END) {
-		struct spill_line line;
-		int done = 0;
+	if (lseek(file->fd, 0, SEEK_SET) == -1)
+		return err_set_errno(err, "cannot read %s", file->path);
+	source_open(&source, file->fd, LINE_MAX_BYTES);
+	while (done != -1 &&
+	       (got = source_next(&source, '\n', &piece, err)) > SOURCE_END) {
+		const struct spill_spot spot = {
+		    place, source.piece_at, piece.size + 1};
 
 		if (source.torn)
 			continue;
-		if (got == SOURCE_PIECE && spill_line_read(&line, piece) == 0) {
-			done = take(arg, &line);
-			spill_line_free(&line);
-		}
-		if (done == -1) {
-			got = SOURCE_FAILED;
-			break;
-		}
-		taken += done;
+		done = got == SOURCE_PIECE ? hand_over(piece, &spot, take, arg)
+					   : 0;
+		taken += done == 1;
 		*left += done == 0;
 	}
-	if (got == SOURCE_FAILED)
-		err_add(err, "%s", path);
 	source_close(&source);
-	fd_close(&fd);
-	return got == SOURCE_FAILED ? -1 : taken;
+	if (got != SOURCE_END || done == -1)
+		return err_add(err, "%s", file->path);
+	return taken;
+}
+
+int
+spill_read_back(
+    struct spill *spill, const struct spill_spot *spot, struct spill_line *line)
+{
+	char *text = malloc(spot->size);
+	int done = -1;
+
+	if (text != NULL && fd_read_at(spill->files[spot->place].fd, text,
+				spot->size, spot->offset) == 0) {
+		done =
+		    spill_line_read(line, (struct span){text, spot->size - 1});
+		if (done == -1)
+			errno = EIO;
+	}
+	free(text);
+	return done;
 }

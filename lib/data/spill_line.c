@@ -221,7 +221,7 @@ note_of(struct json *root, struct buf *bufs)
 	fact.reply = &reply;
 	note = note_new(&fact, run_id);
 	if (note != NULL && strcmp(note->sha256, sha256) != 0) {
-		free(note);
+		note_free(note);
 		return NULL;
 	}
 	return note;
@@ -250,6 +250,6 @@ spill_line_read(struct spill_line *line, struct span text)
 void
 spill_line_free(struct spill_line *line)
 {
-	free(line->note);
+	note_free(line->note);
 	line->note = NULL;
 }

@@ -21,6 +21,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "data/fskind.h"
+#include "data/spill_line.h"
 #include "data/sql.h"
 #include "data/store_inner.h"
 
@@ -102,6 +103,7 @@ store_free(struct store *store)
 	lock_release(&store->lock);
 	note_queue_free(&store->queue);
 	spill_free(store->spill);
+	spill_line_free(&store->parked);
 	buf_free(&store->columns);
 	buf_free(&store->result);
 	free(store->ids);

@@ -67,8 +67,9 @@ struct store {
 	bool spill_fails;  /* no place took the last batch */
 	char health[1024]; /* text of store_health */
 
-	struct buf result;  /* scratch of note_result */
-	struct buf columns; /* what store_read_row gave */
+	struct buf result;	  /* scratch of note_result */
+	struct spill_line parked; /* scratch of store_whole_note */
+	struct buf columns;	  /* what store_read_row gave */
 };
 
 /* runs.c: write how this run ended. */
@@ -94,11 +95,16 @@ int store_connect(struct store *store, int patience_ms);
 int store_prepare(struct store *store);
 void store_disconnect(struct store *store);
 
-/* commit.c: write into the transaction at hand; SQLite codes. *is_new (may
- * be NULL): the attempt was not there already. */
-int store_write_attempt(
-    struct store *store, const struct note *note, bool *is_new);
-int store_write_result(struct store *store, const struct note *note);
+/* commit.c: write a note that has its bytes into the transaction at hand; an
+ * earlier run's that is known already changes nothing. *is_news: the result
+ * was written. A SQLite code. */
+int store_write_note(
+    struct store *store, const struct note *note, bool *is_news);
+
+/* heal.c: the note with its bytes, until the next call. NULL: the spill file
+ * cannot be read. */
+const struct note *store_whole_note(
+    struct store *store, const struct note *note);
 
 /* commit.c: tell that the note is durable. */
 void store_tell(const struct store *store, const struct note *note);

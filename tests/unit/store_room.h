@@ -198,6 +198,26 @@ assert_says(const struct room *room, enum err_class class, const char *part)
 		fail_msg("\"%s\" does not say \"%s\"", room->err.text, part);
 }
 
+/* Another program holds the write lock. */
+static inline sqlite3 *
+hold_lock(void)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open("runs.db", &db), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	return db;
+}
+
+static inline void
+let_go(sqlite3 *db)
+{
+	assert_int_equal(
+	    sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
 #define IN_SCRATCH(test)                                                       \
 	cmocka_unit_test_setup_teardown(test, scratch_enter, scratch_leave)
 

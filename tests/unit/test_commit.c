@@ -20,26 +20,6 @@
 
 #define T0 (1000 * CLOCK_S) /* when tests begin, for the store */
 
-/* Another program holds the write lock. */
-static sqlite3 *
-hold_lock(void)
-{
-	sqlite3 *db;
-
-	assert_int_equal(sqlite3_open("runs.db", &db), SQLITE_OK);
-	assert_int_equal(
-	    sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
-	return db;
-}
-
-static void
-let_go(sqlite3 *db)
-{
-	assert_int_equal(
-	    sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
-	sqlite3_close(db);
-}
-
 static void
 nothing_is_told_before_the_commit(void **state)
 {
@@ -210,122 +190,6 @@ after_a_second_the_spill_takes_over(void **state)
 	    " FROM llm_results",
 	    "null,blobFF0078,null");
 	assert_sql("runs.db", "SELECT count(*) FROM llm_attempts", "1");
-	room_free(&room);
-}
-
-/* Closed while the database is locked: the next run takes the spill in. */
-static void
-what_was_spilled_is_taken_in(void **state)
-{
-	struct room room;
-	sqlite3 *other;
-
-	(void)state;
-	room_init(&room, 3);
-	assert_int_equal(room_open(&room), 0);
-	other = hold_lock();
-	room_note(&room, 0, STORE_OPEN, OUTCOME_CRASH, span_of("boom"));
-	room_note(&room, 0, STORE_ANSWERED, OUTCOME_LENGTH,
-	    (struct span){"a\0\xFF", 3});
-	room_note(&room, 2, STORE_FAILED, OUTCOME_REFUSED, span_of("no"));
-	assert_int_equal(room_close(&room), STORE_SPILLED);
-	assert_int_equal(room.told_count, 3);
-	let_go(other);
-	assert_true(scratch_size("runs.db.spill.jsonl") > 0);
-	assert_int_equal(room_open(&room), 0);
-	assert_int_equal(room.counts.spilled, 1);
-	assert_int_equal(room.counts.answered, 1);
-	assert_int_equal(room.counts.failed, 1);
-	assert_int_equal(room.states[0], STORE_ANSWERED);
-	assert_int_equal(room.states[1], STORE_OPEN);
-	assert_int_equal(room.states[2], STORE_FAILED);
-	assert_int_equal(scratch_size("runs.db.spill.jsonl"), -1);
-	room_close(&room);
-	assert_sql("runs.db",
-	    "SELECT group_concat(outcome || run_id) FROM llm_attempts",
-	    "crash1,length1,refused1");
-	assert_sql("runs.db", "SELECT hex(result) FROM llm_results", "6100FF");
-	room_free(&room);
-}
-
-/* A spill that came in before, but was not removed in time, changes nothing:
- * not even what is newer than it. */
-static void
-a_spill_is_taken_in_once(void **state)
-{
-	static char lines[10000];
-	struct room room;
-	sqlite3 *other;
-	size_t size;
-	FILE *file;
-
-	(void)state;
-	room_init(&room, 2);
-	assert_int_equal(room_open(&room), 0);
-	other = hold_lock();
-	room_answer(&room, 0, "old");
-	room_close(&room);
-	let_go(other);
-	file = fopen("runs.db.spill.jsonl", "re");
-	size = fread(lines, 1, sizeof lines, file);
-	fclose(file);
-	assert_int_equal(room_open(&room), 0);
-	room_answer(&room, 0, "new");
-	room_close(&room);
-	scratch_write("runs.db.spill.jsonl", lines, size);
-	assert_int_equal(room_open(&room), 0);
-	assert_int_equal(room.counts.spilled, 0);
-	room_close(&room);
-	assert_sql("runs.db", "SELECT result FROM llm_results", "new");
-	assert_sql("runs.db", "SELECT count(*) FROM llm_attempts", "2");
-	assert_int_equal(scratch_size("runs.db.spill.jsonl"), -1);
-	room_free(&room);
-}
-
-/* Torn, damaged and foreign lines: only what is sound and ours comes in. */
-static void
-a_damaged_spill_gives_what_is_sound(void **state)
-{
-	const char *const other_texts[] = {"not zero", "one"};
-	static char lines[10000];
-	struct room room;
-	sqlite3 *other;
-	size_t size;
-	FILE *file;
-
-	(void)state;
-	room_init(&room, 2);
-	assert_int_equal(room_open(&room), 0);
-	other = hold_lock();
-	room_answer(&room, 0, "first");
-	room_answer(&room, 1, "second");
-	room_close(&room);
-	let_go(other);
-	file = fopen("runs.db.spill.jsonl", "re");
-	size = fread(lines, 1, sizeof lines, file);
-	fclose(file);
-	/* Torn in the second line: never told, so nobody misses it. */
-	assert_int_equal(truncate("runs.db.spill.jsonl", (off_t)size - 1), 0);
-	assert_int_equal(room_open(&room), 0);
-	assert_int_equal(room.counts.spilled, 1);
-	assert_int_equal(room.states[1], STORE_OPEN);
-	room_close(&room);
-	assert_int_equal(scratch_size("runs.db.spill.jsonl"), -1);
-	/* Another text than its sha256 says. */
-	*strstr(strstr(lines, "\n"), "second") = 'X';
-	scratch_write("runs.db.spill.jsonl", lines, size);
-	assert_int_equal(room_open(&room), 0);
-	assert_int_equal(room.counts.spilled, 0);
-	assert_int_equal(room.states[1], STORE_OPEN);
-	room_close(&room);
-	assert_true(scratch_size("runs.db.spill.jsonl") > 0);
-	/* Another list's answers stay where they are. */
-	unlink("runs.db");
-	room_list(&room, other_texts, 2);
-	assert_int_equal(room_open(&room), 0);
-	assert_int_equal(room.counts.spilled, 0);
-	room_close(&room);
-	assert_true(scratch_size("runs.db.spill.jsonl") > 0);
 	room_free(&room);
 }
 
@@ -563,9 +427,6 @@ main(void)
 	    IN_SCRATCH(many_notes_are_all_committed),
 	    IN_SCRATCH(a_locked_database_keeps_the_notes),
 	    IN_SCRATCH(after_a_second_the_spill_takes_over),
-	    IN_SCRATCH(what_was_spilled_is_taken_in),
-	    IN_SCRATCH(a_spill_is_taken_in_once),
-	    IN_SCRATCH(a_damaged_spill_gives_what_is_sound),
 	    IN_SCRATCH(no_db_tells_after_its_own_commit),
 	    IN_SCRATCH(a_stand_in_spills_as_it_goes),
 	    IN_SCRATCH(a_stand_in_spills_where_it_can),

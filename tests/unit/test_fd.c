@@ -158,6 +158,25 @@ fd_read_gives_bytes_again_end_and_cap(void **state)
 }
 
 static void
+fd_read_at_reads_all_or_says_why_not(void **state)
+{
+	char name[] = "/tmp/llmill-test-XXXXXX";
+	char got[4] = "";
+	int fd = mkstemp(name);
+
+	(void)state;
+	unlink(name);
+	assert_int_equal(write(fd, "0123456789", 10), 10);
+	assert_int_equal(fd_read_at(fd, got, 3, 6), 0);
+	assert_string_equal(got, "678");
+	assert_int_equal(fd_read_at(fd, got, 3, 8), -1);
+	assert_int_equal(errno, EIO);
+	close(fd);
+	assert_int_equal(fd_read_at(fd, got, 1, 0), -1);
+	assert_int_equal(errno, EBADF);
+}
+
+static void
 fd_read_all_takes_exactly_its_cap_and_no_more(void **state)
 {
 	(void)state;
@@ -265,6 +284,7 @@ main(void)
 	    cmocka_unit_test(fd_write_all_writes_all_to_a_slow_reader),
 	    cmocka_unit_test(fd_write_all_tells_why_it_cannot),
 	    cmocka_unit_test(fd_read_gives_bytes_again_end_and_cap),
+	    cmocka_unit_test(fd_read_at_reads_all_or_says_why_not),
 	    cmocka_unit_test(fd_read_all_takes_exactly_its_cap_and_no_more),
 	    cmocka_unit_test(fd_read_all_waits_on_a_nonblocking_descriptor),
 	    cmocka_unit_test(fd_limit_goes_up_to_the_hard_one_which_is_named),
