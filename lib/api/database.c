@@ -71,11 +71,14 @@ find_default(struct mill *mill, struct err *err)
 	char path[PATH_MAX];
 
 	if (mill->conf->new_db ||
-	    !store_find(".", mill->digest, path, sizeof(path)))
+	    (!store_find(".", mill->digest, path, sizeof(path)) &&
+		!store_find_spill(&mill->backend.plan, path, sizeof(path))))
 		return 0;
+	if (keep_path(mill, path, err) == -1)
+		return -1;
 	if (open_store_at(mill, path, false, err) == -1)
 		return -1;
-	return keep_path(mill, path, err);
+	return 0;
 }
 
 /* Another run of the same second may have taken the name. */
@@ -184,8 +187,12 @@ static void
 say_going_on(const struct mill *mill)
 {
 	const struct store_counts *counts = &mill->counts;
+	const char *spill = store_spill_path(mill->store);
 
-	if (counts->spilled > 0)
+	if (counts->spilled > 0 && spill != NULL)
+		log_say(LOG_NOTE, "%u answers are in %s already",
+		    (unsigned)counts->spilled, spill);
+	else if (counts->spilled > 0)
 		log_say(LOG_NOTE, "%u answers taken in from the spill file",
 		    (unsigned)counts->spilled);
 	if (counts->is_new || mill->db_path == NULL)

@@ -70,14 +70,17 @@ llmill_status(const char *path, bool json, struct llmill_text *text,
 
 	err->text[0] = '\0';
 	*text = (struct llmill_text){0};
-	if (survey_read(&survey, path, &why) == -1)
+	if (survey_read(&survey, path, &why) == -1) {
+		survey_free(&survey);
 		return refuse(err, &why);
+	}
 	buf_init(&out, STATUS_MAX_BYTES);
 	if (json)
 		status_render_json(&survey, &out);
 	else
 		status_render(&survey, &out);
 	text->is_running = survey.is_running;
+	survey_free(&survey);
 	return give(text, &out, LLMILL_EXIT_OK, err);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Default-named databases in a directory: what the next one is called, and
- * which one lying there is the same work, not finished.
+ * which one lying there is the same work, not finished; also one of which
+ * there is no more than its spill file.
  */
 #include <dirent.h>
 #include <fnmatch.h>
@@ -17,6 +18,8 @@
 #include "data/db.h"
 #include "data/lock.h"
 #include "data/plan.h"
+#include "data/prompts.h"
+#include "data/spill_line.h"
 #include "data/sql.h"
 #include "data/store.h"
 
@@ -94,11 +97,12 @@ free_all(struct candidate *all, size_t count)
 
 /* Fill in one file. Gives false when it is none that counts. */
 static bool
-look_at(struct candidate *one, const char *directory, const char *name)
+look_at(struct candidate *one, const char *directory, const char *name,
+    const char *pattern)
 {
 	struct stat st;
 
-	if (fnmatch(PATTERN, name, 0) != 0)
+	if (fnmatch(pattern, name, 0) != 0)
 		return false;
 	/* In the current directory the bare name is what people want to see. */
 	if (strcmp(directory, ".") == 0)
@@ -118,7 +122,7 @@ look_at(struct candidate *one, const char *directory, const char *name)
 
 /* List the candidates, newest first. Gives how many. */
 static size_t
-list_all(const char *directory, struct candidate **all)
+list_all(const char *directory, const char *pattern, struct candidate **all)
 {
 	DIR *dir = opendir(directory);
 	struct dirent *entry;
@@ -129,7 +133,7 @@ list_all(const char *directory, struct candidate **all)
 		struct candidate one;
 		struct candidate *more;
 
-		if (!look_at(&one, directory, entry->d_name))
+		if (!look_at(&one, directory, entry->d_name, pattern))
 			continue;
 		more = reallocarray(*all, count + 1, sizeof **all);
 		if (more == NULL) {
@@ -150,7 +154,7 @@ bool
 store_find(const char *directory, const char *digest, char *path, size_t size)
 {
 	struct candidate *all;
-	size_t count = list_all(directory, &all);
+	size_t count = list_all(directory, PATTERN, &all);
 	bool found = false;
 
 	for (size_t i = 0; i < count && !found; i++) {
@@ -172,11 +176,71 @@ bool
 store_find_newest(const char *directory, char *path, size_t size)
 {
 	struct candidate *all;
-	size_t count = list_all(directory, &all);
+	size_t count = list_all(directory, PATTERN, &all);
 	bool found = count > 0 && strlen(all[0].path) < size;
 
 	if (found)
 		snprintf(path, size, "%s", all[0].path);
 	free_all(all, count);
+	return found;
+}
+
+/* Does its first sound line answer one of these prompts? */
+static bool
+spill_is_ours(const char *path, const struct plan *plan, const char *settings)
+{
+	char request[PLAN_DIGEST_BYTES] = "";
+	struct spill_line line;
+	struct record record;
+	bool is_ours;
+
+	if (spill_peek(path, &line) == -1)
+		return false;
+	is_ours = line.id <= (int64_t)prompts_count(plan->prompts);
+	if (is_ours) {
+		record = prompts_at(plan->prompts, (uint32_t)(line.id - 1));
+		plan_request_digest(settings, &record, request);
+		is_ours = strcmp(request, line.request) == 0;
+	}
+	spill_line_free(&line);
+	return is_ours;
+}
+
+/* Look in one directory; the spill file's name without its ending is that of
+ * the database. */
+static bool
+find_spill_in(const char *directory, const struct plan *plan,
+    const char *settings, char *name, size_t size)
+{
+	struct candidate *all;
+	size_t count = list_all(directory, PATTERN SPILL_SUFFIX, &all);
+	bool found = false;
+
+	for (size_t i = 0; i < count && !found; i++) {
+		const char *slash = strrchr(all[i].path, '/');
+		const char *base = slash == NULL ? all[i].path : slash + 1;
+		size_t length = strlen(base) - strlen(SPILL_SUFFIX);
+
+		found =
+		    length < size && spill_is_ours(all[i].path, plan, settings);
+		if (found)
+			snprintf(name, size, "%.*s", (int)length, base);
+	}
+	free_all(all, count);
+	return found;
+}
+
+bool
+store_find_spill(const struct plan *plan, char *name, size_t size)
+{
+	const char *const places[] = {".", getenv("HOME"), getenv("TMPDIR")};
+	char settings[PLAN_DIGEST_BYTES];
+	bool found = false;
+
+	plan_settings_digest(plan, settings);
+	for (size_t i = 0; i < sizeof places / sizeof *places && !found; i++)
+		if (places[i] != NULL && *places[i] != '\0')
+			found = find_spill_in(
+			    places[i], plan, settings, name, size);
 	return found;
 }

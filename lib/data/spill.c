@@ -405,3 +405,24 @@ spill_read_back(
 	free(text);
 	return done;
 }
+
+int
+spill_peek(const char *path, struct spill_line *line)
+{
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct source source;
+	struct span piece;
+	struct stat st;
+	int done = -1;
+
+	if (fd == -1)
+		return -1;
+	source_open(&source, fd, LINE_MAX_BYTES);
+	if (check_file(fd, &st) == 0)
+		while (done == -1 &&
+		       source_next(&source, '\n', &piece, NULL) == SOURCE_PIECE)
+			done = spill_line_read(line, piece);
+	source_close(&source);
+	fd_close(&fd);
+	return done;
+}

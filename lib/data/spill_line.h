@@ -8,4 +8,8 @@
 int spill_line_read(struct spill_line *line, struct span text);
 void spill_line_free(struct spill_line *line);
 
+/* Read the first sound line of a spill file that is ours alone. Gives 0, or
+ * -1 when there is none. */
+int spill_peek(const char *path, struct spill_line *line);
+
 #endif

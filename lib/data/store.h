@@ -197,6 +197,13 @@ bool store_discard_if_unused(struct store *store);
 bool store_find(
     const char *directory, const char *digest, char *path, size_t size);
 
+/*
+ * Look in the current directory, $HOME and $TMPDIR for a spill file with
+ * answers to this plan, of a default-named database that could not be made.
+ * Gives true with name (size bytes) filled: the database's, without directory.
+ */
+bool store_find_spill(const struct plan *plan, char *name, size_t size);
+
 /* Gives true with path (size bytes) filled: the newest llm_results_*.db in the
  * directory, whatever is in it. */
 bool store_find_newest(const char *directory, char *path, size_t size);

@@ -19,6 +19,7 @@
 #include "base/text.h"
 #include "data/look.h"
 #include "data/peek.h"
+#include "data/spill.h"
 #include "data/sql.h"
 
 /* When the last run was at work. */
@@ -207,17 +208,21 @@ settle_last_run(struct survey *survey, const struct span_of_work *work)
 		run->took_ms = end_ms - work->first_ms;
 }
 
-static bool
-has_spill(const char *path)
+/* Gives the first spill file that there is, or NULL. */
+static char *
+find_spill(const char *path)
 {
-	char *spill;
-	bool has;
+	struct spill *spill = spill_new(path, NULL);
+	char *found = NULL;
 
-	if (asprintf(&spill, "%s.spill.jsonl", path) == -1)
-		return false;
-	has = access(spill, F_OK) == 0;
-	free(spill);
-	return has;
+	for (size_t i = 0; spill != NULL && i < SPILL_PLACE_COUNT; i++) {
+		const char *place = spill_place(spill, i);
+
+		if (found == NULL && place != NULL && access(place, F_OK) == 0)
+			found = strdup(place);
+	}
+	spill_free(spill);
+	return found;
 }
 
 int
@@ -235,7 +240,7 @@ survey_read(struct survey *survey, const char *path, struct err *err)
 	survey->is_seed = peek.kind == SCHEMA_SEED;
 	survey->is_running = peek.is_running;
 	survey->holder = peek.holder;
-	survey->has_spill = has_spill(peek.path);
+	survey->spill = find_spill(peek.path);
 	if (!survey->is_seed) {
 		code = read_last_run(&peek, &survey->last);
 		if (code == SQLITE_OK)
@@ -252,4 +257,11 @@ survey_read(struct survey *survey, const char *path, struct err *err)
 		peek_fail(&peek, code, err);
 	peek_close(&peek);
 	return code == SQLITE_OK ? 0 : -1;
+}
+
+void
+survey_free(struct survey *survey)
+{
+	free(survey->spill);
+	survey->spill = NULL;
 }

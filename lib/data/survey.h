@@ -58,14 +58,17 @@ struct survey {
 	bool is_running; /* a coordinator works on it */
 	bool is_lost;	 /* the last run ended without a word */
 	struct lock_holder holder;
-	bool has_spill; /* answers wait in DB.spill.jsonl */
+	char *spill; /* the file in which answers wait; NULL none */
 };
 
 /*
  * Read it all, in one snapshot.
- * Takes path, lent to survey as its name. Fails as peek_open.
+ * Takes path, lent to survey as its name; survey_free in any case. Fails as
+ * peek_open.
  * Cost: one pass over results and attempts, constant memory.
  */
 int survey_read(struct survey *survey, const char *path, struct err *err);
+
+void survey_free(struct survey *survey);
 
 #endif

@@ -186,10 +186,9 @@ status_render(const struct survey *survey, struct buf *out)
 	line_add(&list, survey->input_tokens, "in", "in");
 	line_add(&list, survey->output_tokens, "out", "out");
 	flush(out, "tokens:", &list);
-	if (survey->has_spill) {
-		text_escape(&list, span_of(survey->name), 0);
-		buf_add_text(
-		    &list, ".spill.jsonl has answers for the next run to take");
+	if (survey->spill != NULL) {
+		text_escape(&list, span_of(survey->spill), 0);
+		buf_add_text(&list, " has answers for the next run to take");
 		line_put(out, "spilled:", buf_span(&list), false);
 	}
 	buf_free(&list);
@@ -307,7 +306,7 @@ status_render_json(const struct survey *survey, struct buf *out)
 	put_json_attempts(out, survey);
 	put_json_run(out, survey);
 	put_json_holder(out, survey);
-	json_put_bool(out, "spilled", survey->has_spill);
+	json_put_text(out, "spill", span_of(survey->spill));
 	buf_add_text(out, "}\n");
 }
 

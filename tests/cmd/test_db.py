@@ -615,6 +615,56 @@ def test_a_path_that_cannot_be_created_stops_nobody(mill):
         1, 2, 3, 4, 5]
 
 
+def test_what_was_spilled_is_not_sent_again_while_the_path_stays_away(mill):
+    write_list(mill, LETTERS)
+    calls = mill.dir / "calls"
+    command = ("run", "in.txt", "--db", "no/such/a.db", "-o", "out.txt", "-f",
+               "txt", "--", "sh", "-c", f"echo >>{calls}; cat")
+    assert mill.run(*command).status == 74
+    spill = mill.dir / "a.db.spill.jsonl"
+    size = spill.stat().st_size
+    (mill.dir / "out.txt").unlink()
+    done = mill.run(*command)
+    assert done.status == 74, done  # still not where it was asked for
+    assert "5 answers are in" in done.err
+    assert (mill.dir / "out.txt").read_text().split() == LETTERS
+    assert spill.stat().st_size == size
+    assert len(calls.read_text()) == 5
+    (mill.dir / "no/such").mkdir(parents=True)
+    done = mill.run(*command)
+    assert done.status == 0, done
+    assert mill.results("no/such/a.db") == LETTERS
+    assert len(calls.read_text()) == 5 and not spill.exists()
+
+
+def test_a_default_named_database_is_known_by_its_spill(mill):
+    """The directory was not writable; later it is, or still is not."""
+    write_list(mill, LETTERS)
+    calls = mill.aside / "calls"
+    command = ("run", "in.txt", "--", "sh", "-c", f"echo >>{calls}; cat")
+    user = {} if os.geteuid() else {"before": (
+        "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")}
+    mill.aside.chmod(0o777)
+    (mill.aside / "home").chmod(0o777)
+    for parent in [mill.dir, *mill.dir.parents][1:4]:
+        if os.geteuid() == 0 and parent != parent.parent:
+            parent.chmod(parent.stat().st_mode | 0o011)
+    mill.dir.chmod(0o555)
+    try:
+        for _ in range(2):
+            done = mill.run(*command, **user)
+            assert done.status == 74, done
+            spill, = (mill.aside / "home").glob("*.spill.jsonl")
+            assert len(calls.read_text()) == 5
+    finally:
+        mill.dir.chmod(0o777)
+    done = mill.run(*command, **user)
+    assert done.status == 0, done
+    assert mill.results() == LETTERS and not spill.exists()
+    assert f"{mill.db().name}.spill.jsonl" == spill.name
+    assert len(calls.read_text()) == 5
+
+
 def test_require_db_stops_before_the_first_call(mill):
     mark = mill.dir / "sent"
     done = mill.run("run", "--prompt", "a", "--db", "no/such/a.db",

@@ -91,6 +91,7 @@ an_empty_database_is_short(void **state)
 static void
 who_works_on_it_and_who_did_is_said(void **state)
 {
+	char spill[] = "/d/a.db.spill.jsonl";
 	struct survey survey = some_survey();
 	struct buf out;
 
@@ -105,12 +106,13 @@ who_works_on_it_and_who_did_is_said(void **state)
 	    strstr(out.data, "\nrunning:  pid 42 on n\\x1B, job 7\n"));
 	survey.holder.pid = 0;
 	survey.is_lost = true;
-	survey.has_spill = true;
+	survey.spill = spill;
 	buf_clear(&out);
 	status_render(&survey, &out);
 	assert_non_null(strstr(out.data, "does not say which"));
 	assert_non_null(strstr(out.data, "lost: it ended without a word"));
-	assert_non_null(strstr(out.data, "\nspilled:  a.db.spill.jsonl "));
+	assert_non_null(
+	    strstr(out.data, "\nspilled:  /d/a.db.spill.jsonl has"));
 	buf_free(&out);
 }
 
@@ -120,12 +122,14 @@ json_leaves_nothing_out(void **state)
 	static const char *const keys[] = {"database", "seed", "total",
 	    "answered", "failed", "open", "failed_by", "cut_short", "attempts",
 	    "attempts_by", "latency_ms", "input_tokens", "output_tokens",
-	    "runs", "last_run", "spilled"};
+	    "runs", "last_run", "spill"};
+	char spill[] = "a.db.spill.jsonl";
 	struct survey survey = some_survey();
 	struct json *root;
 	struct buf out;
 
 	(void)state;
+	survey.spill = spill;
 	buf_init(&out, STATUS_MAX_BYTES);
 	status_render_json(&survey, &out);
 	assert_int_equal(out.data[out.size - 1], '\n');

@@ -30,6 +30,35 @@ read_ok(struct survey *survey, const char *path)
 }
 
 static void
+a_spill_file_anywhere_is_named(void **state)
+{
+	char *home = strdup(getenv("HOME") != NULL ? getenv("HOME") : "/");
+	struct survey survey;
+	struct room room;
+
+	(void)state;
+	room_init(&room, 1);
+	assert_int_equal(mkdir("db", 0700), 0);
+	assert_int_equal(mkdir("home", 0700), 0);
+	room.conf.path = "db/runs.db";
+	assert_int_equal(room_open(&room), 0);
+	room_close(&room);
+	room_free(&room);
+	setenv("HOME", "home", 1);
+	read_ok(&survey, "db/runs.db");
+	assert_null(survey.spill);
+	survey_free(&survey);
+	scratch_write("home/runs.db.spill.jsonl", "{}\n", 3);
+	read_ok(&survey, "db/runs.db");
+	assert_non_null(strstr(survey.spill, "/home/runs.db.spill.jsonl"));
+	survey_free(&survey);
+	setenv("HOME", home, 1);
+	free(home);
+	assert_int_equal(unlink("home/runs.db.spill.jsonl"), 0);
+	assert_int_equal(unlink("db/runs.db"), 0);
+}
+
+static void
 every_prompt_is_in_one_state(void **state)
 {
 	struct survey survey;
@@ -245,6 +274,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    IN_SCRATCH(a_spill_file_anywhere_is_named),
 	    IN_SCRATCH(every_prompt_is_in_one_state),
 	    IN_SCRATCH(the_last_run_is_measured_by_its_attempts),
 	    IN_SCRATCH(a_run_that_goes_on_names_its_holder),
