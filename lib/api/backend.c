@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "chat/http.h"
 #include "chat/models.h"
 #include "llmill_run.h"
 
@@ -247,15 +248,17 @@ refuse_choice(struct buf *names, struct err *err)
 }
 
 int
-backend_find_model(struct backend *backend, struct err *err)
+backend_find_model(
+    struct backend *backend, enum outcome *outcome, struct err *err)
 {
 	struct buf *names = &backend->found_model;
 	int count;
 
+	*outcome = OUTCOME_OK;
 	if (backend->url.models == NULL || backend->chat.model != NULL ||
 	    records_name_models(backend->chat.prompts))
 		return 0;
-	count = models_ask(&backend->chat, &backend->url, names, err);
+	count = models_ask(&backend->chat, &backend->url, names, outcome, err);
 	if (count == -1)
 		return -1;
 	if (count > 1)
@@ -266,6 +269,12 @@ backend_find_model(struct backend *backend, struct err *err)
 	log_say(
 	    LOG_NOTE, "model: %s (the only one this server has)", names->data);
 	return 0;
+}
+
+bool
+backend_has_secret(const struct backend *backend)
+{
+	return http_has_secret(&backend->chat);
 }
 
 void

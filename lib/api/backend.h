@@ -35,10 +35,15 @@ int backend_resolve(struct backend *backend, const struct llmill_run_conf *conf,
 /*
  * Without -m: take the only model that the server has, when any record names
  * none itself. Does nothing for other backends.
- * Fails ERR_USAGE listing the models when there are several; ERR_BACKEND when
- * the server cannot be asked.
+ * Fails ERR_USAGE listing the models when there are several, or when the server
+ * lists none; ERR_BACKEND when it cannot be used. *outcome is what a prompt
+ * would have met there.
  */
-int backend_find_model(struct backend *backend, struct err *err);
+int backend_find_model(
+    struct backend *backend, enum outcome *outcome, struct err *err);
+
+/* Is there a key in these settings? */
+bool backend_has_secret(const struct backend *backend);
 
 void backend_free(struct backend *backend);
 

@@ -159,12 +159,9 @@ open_nursery(struct mill *mill, struct err *err)
 		(size_t)conf->workers * RUN_FDS_PER_WORKER + RUN_FDS_BESIDE,
 		err) == -1)
 		return err_add(err, "-j %u", (unsigned)conf->workers);
-	if (conf->own_process) {
-		/* What a dead worker's command left behind comes to us. */
+	/* What a dead worker's command left behind comes to us. */
+	if (conf->own_process)
 		prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-		if (mill->backend.chat.key.text != NULL)
-			secret_guard_process();
-	}
 	/* Who is there already must be older than the nursery by a tick of
 	 * the kernel's clock: that is how the pool knows them. */
 	if (conf->own_process && reap_children(NULL, 0) > 0)
@@ -173,16 +170,26 @@ open_nursery(struct mill *mill, struct err *err)
 	return mill->nursery != NULL ? 0 : -1;
 }
 
+/* A key is in here from now on, in the nursery and in the workers too. */
+static void
+guard_secrets(const struct mill *mill)
+{
+	if (mill->conf->own_process && backend_has_secret(&mill->backend))
+		secret_guard_process();
+}
+
 /* Ask which model; a server that is not up yet is waited for like any other.
  */
 static int
 find_model(struct mill *mill, struct err *err)
 {
 	int64_t until_ns = clock_add(clock_now_ns(), wait_first_ns(mill));
+	enum outcome outcome;
 	bool said = false;
 
-	while (backend_find_model(&mill->backend, err) == -1) {
-		if (err->class != ERR_BACKEND || clock_now_ns() >= until_ns)
+	while (backend_find_model(&mill->backend, &outcome, err) == -1) {
+		if (!outcome_trait(outcome)->retries ||
+		    clock_now_ns() >= until_ns)
 			return -1;
 		if (!said)
 			log_say(LOG_NOTE, "%s; waiting for it", err->text);
@@ -370,6 +377,7 @@ llmill_run(const struct llmill_run_conf *conf, struct llmill_err *err)
 	    backend_resolve(&mill.backend, conf, &why) == -1 ||
 	    read_input(&mill, &why) == -1 || check_range(&mill, &why) == -1)
 		goto fail;
+	guard_secrets(&mill);
 	if (conf->dry_run) {
 		if (dry_run(&mill, &why) == -1)
 			goto fail;

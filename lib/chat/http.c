@@ -173,7 +173,7 @@ http_open(const struct chat_conf *conf, uint32_t worker, struct reply *reply)
 	struct url url;
 
 	(void)worker;
-	if (conf->key.text != NULL || header_has_secret(conf->headers))
+	if (http_has_secret(conf))
 		secret_guard_process();
 	if (http == NULL || url_read(&url, conf->url, NULL) == -1)
 		goto fail;
@@ -201,9 +201,14 @@ forget(struct buf *buf)
 	buf_clear(buf);
 }
 
-/* Strike out all keys we hold, in place. Gives the new size. */
-static size_t
-redact(const struct chat_conf *conf, char *text, size_t size)
+bool
+http_has_secret(const struct chat_conf *conf)
+{
+	return conf->key.text != NULL || header_has_secret(conf->headers);
+}
+
+size_t
+http_redact(const struct chat_conf *conf, char *text, size_t size)
 {
 	size = secret_redact(&conf->key, text, size);
 	return header_redact(conf->headers, text, size);
@@ -216,7 +221,7 @@ http_say(struct http *http, struct reply *reply)
 	struct buf *raw = &http->sentence;
 
 	if (raw->size > 0)
-		raw->size = redact(http->conf, raw->data, raw->size);
+		raw->size = http_redact(http->conf, raw->data, raw->size);
 	text_one_line(
 	    &http->error, buf_span(raw), ERROR_MAX_BYTES - strlen("…"));
 	reply->error = buf_span(&http->error);
@@ -275,7 +280,8 @@ take_answer(
 		buf_add(&http->sentence, reply->error.data, reply->error.size);
 		return;
 	}
-	body.size = redact(http->conf, response->body, response->body_size);
+	body.size =
+	    http_redact(http->conf, response->body, response->body_size);
 	if (body.size > 0)
 		reply->raw = body;
 	buf_printf(&http->sentence, "HTTP %d with %s: ", response->status,
@@ -314,7 +320,8 @@ take_refusal(
 	bool has_message;
 
 	body.data = response->body;
-	body.size = redact(http->conf, response->body, response->body_size);
+	body.size =
+	    http_redact(http->conf, response->body, response->body_size);
 	http->root = json_parse_lenient(body, NULL);
 	api_openai_error(http->root, &http->text, &said);
 	has_message = said.message.size > 0;

@@ -3,6 +3,7 @@
 #define HTTP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct chat_conf;
 struct curl_client;
@@ -16,5 +17,11 @@ struct url;
  */
 struct curl_client *http_open_client(
     const struct chat_conf *conf, const struct url *url, bool get);
+
+/* Is there a key among the settings: one of its own, or in a header? */
+bool http_has_secret(const struct chat_conf *conf);
+
+/* Strike out all keys among the settings, in place. Gives the new size. */
+size_t http_redact(const struct chat_conf *conf, char *text, size_t size);
 
 #endif

@@ -8,11 +8,12 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
-#include "base/secret.h"
 #include "base/text.h"
+#include "chat/api_openai.h"
 #include "chat/chat.h"
 #include "chat/curl.h"
 #include "chat/http.h"
+#include "chat/retry.h"
 #include "chat/url.h"
 
 #define MODELS_CAP_BYTES ((size_t)16 << 20) /* hundreds of long entries */
@@ -41,38 +42,60 @@ read_names(struct span body, struct buf *names, struct err *err)
 	return (int)count;
 }
 
-/* Say what came instead of a list, with the key struck out. */
+/* What does a status that is no 200 mean, and what is said with it? */
+static enum outcome
+judge(const struct curl_response *response, struct buf *said)
+{
+	struct span body = {response->body, response->body_size};
+	struct json *root = json_parse_lenient(body, NULL);
+	struct retry_facts facts = {
+	    .status = response->status, .wall_ms = clock_wall_ms()};
+	struct api_error error;
+	struct buf scratch;
+	int64_t after_ms;
+
+	buf_init(&scratch, MODELS_CAP_BYTES);
+	api_openai_error(root, &scratch, &error);
+	facts.error_type = error.type;
+	facts.error_code = error.code;
+	facts.message = error.message.size > 0 ? error.message : body;
+	buf_printf(said, "HTTP %d: ", response->status);
+	text_one_line(said, facts.message, MODELS_EXCERPT_BYTES);
+	json_free(root);
+	buf_free(&scratch);
+	return retry_judge(&facts, &after_ms);
+}
+
+/* Say what came instead of a list, with all keys struck out. */
 static int
 refuse(const struct chat_conf *conf, struct curl_response *response,
-    struct err *err)
+    enum outcome *outcome, struct err *err)
 {
-	struct span said = response->error;
-	struct buf line;
+	const struct outcome_trait *trait;
+	struct buf said;
 
+	buf_init(&said, 8 * MODELS_EXCERPT_BYTES);
+	*outcome = response->outcome;
 	if (response->outcome == OUTCOME_OK) {
-		said.data = response->body;
-		said.size = secret_redact(
-		    &conf->key, response->body, response->body_size);
+		response->body_size =
+		    http_redact(conf, response->body, response->body_size);
+		*outcome = judge(response, &said);
+	} else {
+		text_one_line(&said, response->error, MODELS_EXCERPT_BYTES);
 	}
-	buf_init(&line, 8 * MODELS_EXCERPT_BYTES);
-	text_one_line(&line, said, MODELS_EXCERPT_BYTES);
-	if (response->outcome == OUTCOME_OK)
-		err_set(err, ERR_USAGE,
-		    "no -m MODEL, and the server does not list its models "
-		    "(HTTP %d: %s)",
-		    response->status, line.data);
-	else
-		err_set(err, ERR_BACKEND,
-		    "no -m MODEL, and the server cannot be asked for its "
-		    "models: %s",
-		    line.data != NULL ? line.data : "");
-	buf_free(&line);
+	trait = outcome_trait(*outcome);
+	err_set(err,
+	    trait->blames_run || trait->retries ? ERR_BACKEND : ERR_USAGE,
+	    "%s%sno -m MODEL, and the server does not list its models (%s)",
+	    trait->blames_run ? trait->words : "",
+	    trait->blames_run ? ": " : "", buf_span(&said).data);
+	buf_free(&said);
 	return -1;
 }
 
 int
 models_ask(const struct chat_conf *conf, const struct url *url,
-    struct buf *names, struct err *err)
+    struct buf *names, enum outcome *outcome, struct err *err)
 {
 	struct curl_request request = {
 	    .cap_bytes = MODELS_CAP_BYTES,
@@ -84,6 +107,7 @@ models_ask(const struct chat_conf *conf, const struct url *url,
 	struct curl_client *client;
 	int count;
 
+	*outcome = OUTCOME_OK;
 	if (curl_client_prepare(err) == -1)
 		return -1;
 	client = http_open_client(conf, url, true);
@@ -95,7 +119,7 @@ models_ask(const struct chat_conf *conf, const struct url *url,
 		    read_names((struct span){response.body, response.body_size},
 			names, err);
 	else
-		count = refuse(conf, &response, err);
+		count = refuse(conf, &response, outcome, err);
 	curl_client_close(client);
 	return count;
 }

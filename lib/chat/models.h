@@ -3,6 +3,7 @@
 #define MODELS_H
 
 #include "base/buf.h"
+#include "wire/outcome.h"
 
 struct chat_conf;
 struct err;
@@ -13,10 +14,11 @@ struct url;
  * for people who did not say -m.
  * Takes conf with key, headers and connect timeout; names, empty, to be
  * filled with one name per line.
- * Gives how many there are, or -1 with err: ERR_BACKEND when nobody answers,
- * ERR_USAGE when the answer is no list of models.
+ * Gives how many there are, or -1 with err, and in *outcome what a prompt would
+ * have met: ERR_BACKEND when nobody answers now, the key is wrong, money is
+ * gone; ERR_USAGE when this server lists no models (an empty list: OUTCOME_OK).
  */
 int models_ask(const struct chat_conf *conf, const struct url *url,
-    struct buf *names, struct err *err);
+    struct buf *names, enum outcome *outcome, struct err *err);
 
 #endif

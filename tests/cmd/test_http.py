@@ -798,7 +798,35 @@ def test_a_key_is_found_nowhere_but_in_the_request(mill, server):
         assert KEY.encode() not in content
 
 
+GUARDED = ask({"delay": 0.5})
+
+
+def test_a_key_in_a_header_file_is_guarded_like_any_other(mill, server):
+    """No core file may hold it, and a server that says it back when asked
+    for its models is not quoted."""
+    mill.write("head", f"Authorization: Bearer {KEY}\n", 0o600)
+    slow = GUARDED
+    running = mill.start("run", "--prompt", slow, "--no-db", "-u", server.url,
+                         "-m", "m", "-H", "@head")
+    until(lambda: asked(server, slow), "the request")
+    limits = [(process.proc / "limits").read_text()
+              for process in mill.processes()]
+    assert running.wait().status == 0 and len(limits) == 3
+    for text in limits:
+        assert re.search(r"Max core file size +0 +0 ", text), text
+
+
 # --- which model ---
+
+
+def test_a_wrong_key_is_one_before_the_model_is_known_too(mill, stub):
+    server = stub([{"match": {"path": "/v1/models"}, "do": {
+        "status": 401, "body": {"error": {"message": f"bad key {KEY}"}}}}])
+    mill.write("head", f"Authorization: Bearer {KEY}\n", 0o600)
+    done = mill.run("run", "--prompt", "a", "-u", server.url, "-H", "@head")
+    assert done.status == 69 and done.seconds < 5, done
+    assert "wrong key" in done.err and "bad key [key]" in done.err
+    assert KEY not in done.err
 
 
 def test_without_a_model_the_only_one_of_the_server_is_taken(mill, stub):
