@@ -40,9 +40,10 @@ static int
 check_param(const struct opts *opts, const char *item, struct llmill_err *err)
 {
 	if (has_key(item, "n") && strcmp(item, "n=1") != 0)
-		return say_refuse(err,
-		    LABEL ": n: more than one answer per request is not "
-			  "supported; run the prompt list several times");
+		return say_refuse(err, LABEL
+		    ": n: more than one answer per prompt is not "
+		    "supported, and there is no --repeat yet; run the list "
+		    "several times, each time with another --db");
 	for (size_t i = 0; i < sizeof(twins) / sizeof(twins[0]); i++)
 		if (has_key(item, twins[i].key) &&
 		    opts_given(opts, twins[i].option))

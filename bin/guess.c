@@ -28,8 +28,8 @@ static const struct refusal {
     {"--resume --continue --recover",
 	"the same command again goes on by itself"},
     {"--repeat",
-	"more than one answer per request is not supported; run the prompt "
-	"list several times"},
+	"more than one answer per prompt is not supported yet; run the prompt "
+	"list several times, each time with another --db"},
     {"--command --cmd --exec",
 	"a command stands at the end: llmill run FILE -- COMMAND"},
     {"--version -V", "try: llmill version"},

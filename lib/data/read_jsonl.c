@@ -154,6 +154,43 @@ object_trouble(struct json *root)
 	return messages == NULL ? NULL : messages_trouble(messages);
 }
 
+/* A value of params that the request cannot have, and what to say of it. */
+static const struct ban {
+	const char *key;
+	const char *allowed; /* NULL: nothing */
+	const char *why;
+} bans[] = {
+    {"n", "1",
+	"params: n above 1 is not supported: one record, one answer; repeat "
+	"the record instead"},
+    {"stream", "false", "params: stream is decided by the program itself"},
+    {"stream_options", NULL,
+	"params: stream_options are decided by the program itself"},
+    {"messages", NULL, "params: messages stand beside params, not in them"},
+};
+#define BAN_COUNT (sizeof bans / sizeof *bans)
+
+/* What in a record's params would not go out as it stands? NULL: nothing. */
+static const char *
+params_trouble(struct item *item)
+{
+	struct span key;
+	struct span raw;
+	size_t at = 0;
+
+	if (item->raw[PART_PARAMS].data == NULL)
+		return NULL;
+	while (json_next_member(
+	    item->raw[PART_PARAMS], &at, &item->key, &key, &raw)) {
+		for (size_t i = 0; i < BAN_COUNT; i++)
+			if (span_equals(key, span_of(bans[i].key)) &&
+			    !span_equals(raw, span_of("null")) &&
+			    !span_equals(raw, span_of(bans[i].allowed)))
+				return bans[i].why;
+	}
+	return NULL;
+}
+
 /* Gives the text that messages come down to: that of the only user message
  * beside system messages; none when there is more to it. */
 static struct span
@@ -200,6 +237,9 @@ item_take(struct item *item, struct reader *reader, struct span line,
 	item_sort(item, line);
 	if (item->body.failed || item->fields.failed || item->key.failed)
 		return err_set_memory(err, "a record");
+	trouble = params_trouble(item);
+	if (trouble != NULL)
+		return reader_refuse(reader, number, err, "%s", trouble);
 	messages = item->raw[PART_MESSAGES];
 	if (messages.size > reader->prompt_max_bytes)
 		return reader_refuse(reader, number, err,

@@ -156,15 +156,33 @@ BAD = [
     ('{"prompt": "a\\u0000b"}', "a NUL byte in the prompt"),
 ]
 
+PARAMS = [
+    ('{"prompt": "a", "params": {"n": 2}}', "params: n above 1"),
+    ('{"prompt": "a", "params": {"n": 1, "n": 2}}', "params: n above 1"),
+    ('{"messages": [{"role": "user", "content": "a"}], "params": {"n": 3}}',
+     "params: n above 1"),
+    ('{"prompt": "a", "params": {"stream": true}}', "params: stream is"),
+    ('{"prompt": "a", "params": {"stream_options": {}}}',
+     "params: stream_options"),
+    ('{"prompt": "a", "params": {"messages": []}}', "params: messages"),
+]
 
-def test_bad_records_are_told_with_file_line_and_reason(mill):
-    lines = ['{"prompt": "good"}'] + [line for line, _ in BAD]
+
+def test_what_changes_nothing_in_params_is_taken(mill):
+    mill.write("in.jsonl", '{"prompt": "a", "params": '
+               '{"n": 1, "stream": false, "top_k": 2}}')
+    assert read(mill, "in.jsonl") == ["a"]
+
+
+@pytest.mark.parametrize("rows", [BAD, PARAMS])
+def test_bad_records_are_told_with_file_line_and_reason(mill, rows):
+    lines = ['{"prompt": "good"}'] + [line for line, _ in rows]
     mill.write("in.jsonl", "\n".join(lines) + "\n\n" + "[" * 100000)
     said = refused(mill, "in.jsonl")
-    assert said[-1] == f"llmill: {len(BAD) + 1} bad records"
-    for number, (said_line, (_, why)) in enumerate(zip(said, BAD), 2):
+    assert said[-1] == f"llmill: {len(rows) + 1} bad records"
+    for number, (said_line, (_, why)) in enumerate(zip(said, rows), 2):
         assert said_line.startswith(f"in.jsonl:{number}: {why}"), said_line
-    assert said[-2].startswith(f"in.jsonl:{len(BAD) + 3}: bad JSON")
+    assert said[-2].startswith(f"in.jsonl:{len(rows) + 3}: bad JSON")
 
 
 @pytest.mark.parametrize("bad, why", [
