@@ -101,6 +101,7 @@ read_input(struct mill *mill, struct err *err)
 	    .format = (enum input_format)conf->input_format,
 	    .prompt_max_bytes = conf->max_prompt_bytes,
 	    .skip_bad = conf->skip_bad,
+	    .text_only = mill->backend.chat.kind->text_only,
 	};
 
 	while (input.paths[input.path_count] != NULL)

@@ -69,6 +69,8 @@ struct chat {
 	/* The worker must outlive a dead coordinator long enough to sweep
 	 * commands it started: no PDEATHSIG, subreaper. */
 	bool owns_processes;
+	/* Of a record nothing but its text is used. */
+	bool text_only;
 
 	/* Look at the settings before anything is started: pure, no I/O.
 	 * May be NULL. Fails ERR_USAGE. */

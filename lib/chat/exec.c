@@ -131,7 +131,7 @@ refuse(const struct exec *self, const struct record *record)
 	const struct span text = record->text;
 
 	if (!is_one_text(record->body))
-		return "records with several messages need --per-worker";
+		return "records with several messages need the http backend";
 	if (self->in_argument && text.size >= ARGUMENT_MAX_BYTES)
 		return "a prompt of 131,072 bytes or more cannot be an "
 		       "argument: use stdin (leave out {})";
@@ -331,6 +331,7 @@ exec_call(void *arg, const struct chat_request *request, struct reply *reply)
 const struct chat chat_exec = {
     .name = "exec",
     .owns_processes = true,
+    .text_only = true,
     .check = exec_check,
     .open = exec_open,
     .call = exec_call,

@@ -30,6 +30,8 @@ struct input_conf {
 	enum input_format format;
 	size_t prompt_max_bytes; /* 0: INPUT_PROMPT_MAX_BYTES */
 	bool skip_bad;
+	bool text_only; /* of a record nothing but its text can be used: one
+			   with messages, system, model or params is bad */
 };
 
 struct input_facts {

@@ -191,6 +191,38 @@ params_trouble(struct item *item)
 	return NULL;
 }
 
+/* Is it one message of the user's, and that a text? */
+static bool
+is_one_text(struct json *messages)
+{
+	struct json *only = json_at(messages, 0);
+
+	return json_count(messages) == 1 &&
+	       span_equals(
+		   json_string(json_get(only, "role")), span_of("user")) &&
+	       json_is_string(json_get(only, "content"));
+}
+
+/* What is in a record beside its text, for whom can only use that? */
+static const char *
+text_only_trouble(const struct item *item)
+{
+	static const char *const whys[PART_BODY_COUNT] = {
+	    [PART_MESSAGES] = "more than one text in messages: only the http "
+			      "backend takes that",
+	    [PART_SYSTEM] = "system: only the http backend takes it",
+	    [PART_MODEL] = "model: only the http backend takes it",
+	    [PART_PARAMS] = "params: only the http backend takes them",
+	};
+
+	for (int i = 0; i < PART_BODY_COUNT; i++)
+		if (item->raw[i].data != NULL &&
+		    (i != PART_MESSAGES ||
+			!is_one_text(json_get(item->root, "messages"))))
+			return whys[i];
+	return NULL;
+}
+
 /* Gives the text that messages come down to: that of the only user message
  * beside system messages; none when there is more to it. */
 static struct span
@@ -238,6 +270,8 @@ item_take(struct item *item, struct reader *reader, struct span line,
 	if (item->body.failed || item->fields.failed || item->key.failed)
 		return err_set_memory(err, "a record");
 	trouble = params_trouble(item);
+	if (trouble == NULL && reader->conf->text_only)
+		trouble = text_only_trouble(item);
 	if (trouble != NULL)
 		return reader_refuse(reader, number, err, "%s", trouble);
 	messages = item->raw[PART_MESSAGES];

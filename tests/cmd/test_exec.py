@@ -74,14 +74,24 @@ def test_a_large_prompt_arrives_whole_while_the_answer_comes(mill):
     assert mill.results("x.db") == ["x" * (1 << 20)]
 
 
-def test_records_with_several_messages_are_refused(mill):
-    mill.write("p.jsonl", '{"messages": [{"role": "system", "content": "s"},'
-               ' {"role": "user", "content": "u"}]}\n'
-               '{"messages": [{"role": "user", "content": "alone"}]}\n')
-    assert ask(mill, "p.jsonl", "--", "cat").status == 1
-    several, alone = mill.results("x.db")
-    assert "several messages" in several
-    assert alone == "alone"
+def test_records_that_are_more_than_a_text_are_bad_ones(mill):
+    """Nothing of them is dropped without a word, and nothing is sent."""
+    bad = {'"system": "s"': "system", '"model": "m"': "model",
+           '"params": {"seed": 1}': "params"}
+    mill.write("p.jsonl", "".join(
+        f'{{"prompt": "p", {more}}}\n' for more in bad) +
+        '{"messages": [{"role": "system", "content": "s"},'
+        ' {"role": "user", "content": "u"}]}\n'
+        '{"messages": [{"role": "user", "content": "alone"}], "x": 1}\n')
+    done = ask(mill, "p.jsonl", "--", "cat")
+    assert done.status == 65, done
+    for number, part in enumerate([*bad.values(), "more than one text"], 1):
+        assert f"p.jsonl:{number}: {part}" in done.err
+    assert "only the http backend" in done.err and "4 bad" in done.err
+    assert not (mill.dir / "x.db").exists()
+    done = ask(mill, "p.jsonl", "--skip-bad", "--", "cat")
+    assert done.status == 0, done
+    assert mill.results("x.db") == [None] * 4 + ["alone"]
 
 
 def test_environment_is_unchanged_but_for_three_variables(mill):

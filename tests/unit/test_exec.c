@@ -175,11 +175,11 @@ refuse_messages(struct desk *desk)
 	    span_of("{\"messages\":[{\"role\":\"system\",\"content\":\"s\"},"
 		    "{\"role\":\"user\",\"content\":\"the prompt\"}]}");
 	need_failure(desk, OUTCOME_BAD_REQUEST,
-	    "records with several messages need --per-worker");
+	    "records with several messages need the http backend");
 	desk->request.record.body =
 	    span_of("{\"messages\":[{\"role\":\"user\",\"content\":[{}]}]}");
 	need_failure(desk, OUTCOME_BAD_REQUEST,
-	    "records with several messages need --per-worker");
+	    "records with several messages need the http backend");
 	desk->request.record.body = span_of("{\"messages\":[{\"role\":"
 					    "\"user\",\"content\":\"x\"}]}");
 	need_answer(desk, "the prompt");
