@@ -90,6 +90,36 @@ open_log(struct mill *mill, struct err *err)
 	return 0;
 }
 
+/* Say which records are bad, a line each. */
+static void
+list_troubles(enum log_level level, const char *troubles)
+{
+	while (troubles != NULL && *troubles != '\0') {
+		size_t size = strcspn(troubles, "\n");
+
+		log_say(level, "%.*s", (int)size, troubles);
+		troubles += size + 1;
+	}
+}
+
+/* What was left out of the list. */
+static void
+say_skipped(const struct input_facts *facts)
+{
+	if (facts->empty_count > 0)
+		log_say(LOG_INFO, "%llu empty %s skipped",
+		    (unsigned long long)facts->empty_count,
+		    facts->empty_count == 1 ? "line" : "lines");
+	if (facts->bad_count == 0)
+		return;
+	list_troubles(LOG_NOTE, facts->troubles);
+	log_say(LOG_WARN, "%llu bad %s skipped%s",
+	    (unsigned long long)facts->bad_count,
+	    facts->bad_count == 1 ? "record" : "records",
+	    facts->bad_count > INPUT_TROUBLES_SHOWN ? ", the first are listed"
+						    : "");
+}
+
 static int
 read_input(struct mill *mill, struct err *err)
 {
@@ -112,18 +142,10 @@ read_input(struct mill *mill, struct err *err)
 	if (mill->prompts == NULL)
 		return -1;
 	if (input_read(&input, mill->prompts, &mill->input, err) == -1) {
-		if (mill->input.troubles != NULL)
-			screen_write(conf->screen_fd, mill->input.troubles);
+		list_troubles(LOG_ERROR, mill->input.troubles);
 		return -1;
 	}
-	if (mill->input.empty_count > 0)
-		log_say(LOG_INFO, "%llu empty %s skipped",
-		    (unsigned long long)mill->input.empty_count,
-		    mill->input.empty_count == 1 ? "line" : "lines");
-	if (mill->input.bad_count > 0)
-		log_say(LOG_WARN, "%llu bad %s skipped",
-		    (unsigned long long)mill->input.bad_count,
-		    mill->input.bad_count == 1 ? "record" : "records");
+	say_skipped(&mill->input);
 	if (prompts_seal(mill->prompts, err) == -1)
 		return -1;
 	mill->count = prompts_count(mill->prompts);

@@ -325,8 +325,11 @@ input_read(const struct input_conf *conf, struct prompts *prompts,
 	if (done == -1)
 		return -1;
 	if (bad > 0 && !conf->skip_bad)
-		return err_set(err, ERR_INPUT, "%llu bad record%s",
-		    (unsigned long long)bad, bad == 1 ? "" : "s");
+		return err_set(err, ERR_INPUT,
+		    "%llu bad record%s%s; --skip-bad goes on without %s",
+		    (unsigned long long)bad, bad == 1 ? "" : "s",
+		    bad > INPUT_TROUBLES_SHOWN ? " (the first are listed)" : "",
+		    bad == 1 ? "it" : "them");
 	if (prompts_count(prompts) == 0)
 		return say_nothing_found(conf, err);
 	return 0;

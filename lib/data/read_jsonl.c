@@ -170,6 +170,20 @@ static const struct ban {
 };
 #define BAN_COUNT (sizeof bans / sizeof *bans)
 
+/* May it stand there? "1.0" is "1". */
+static bool
+is_allowed(struct span raw, const char *allowed)
+{
+	size_t size = raw.size;
+
+	while (size > 2 && raw.data[size - 1] == '0')
+		size--;
+	if (size > 1 && raw.data[size - 1] == '.')
+		raw.size = size - 1;
+	return span_equals(raw, span_of("null")) ||
+	       span_equals(raw, span_of(allowed));
+}
+
 /* What in a record's params would not go out as it stands? NULL: nothing. */
 static const char *
 params_trouble(struct item *item)
@@ -184,8 +198,7 @@ params_trouble(struct item *item)
 	    item->raw[PART_PARAMS], &at, &item->key, &key, &raw)) {
 		for (size_t i = 0; i < BAN_COUNT; i++)
 			if (span_equals(key, span_of(bans[i].key)) &&
-			    !span_equals(raw, span_of("null")) &&
-			    !span_equals(raw, span_of(bans[i].allowed)))
+			    !is_allowed(raw, bans[i].allowed))
 				return bans[i].why;
 	}
 	return NULL;

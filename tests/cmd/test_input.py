@@ -83,9 +83,9 @@ def test_a_line_of_a_megabyte_is_a_prompt(mill):
 def test_a_prompt_over_the_cap_is_a_bad_record(mill):
     mill.write("in.txt", "a" * 10 + "\n" + "b" * 11 + "\n" + "c" * 200000)
     assert refused(mill, "in.txt", "--max-prompt-bytes", "10") == [
-        "in.txt:2: longer than 10 bytes (--max-prompt-bytes)",
-        "in.txt:3: longer than 10 bytes (--max-prompt-bytes)",
-        "llmill: 2 bad records"]
+        "llmill: error: in.txt:2: longer than 10 bytes (--max-prompt-bytes)",
+        "llmill: error: in.txt:3: longer than 10 bytes (--max-prompt-bytes)",
+        "llmill: 2 bad records; --skip-bad goes on without them"]
 
 
 # --- jsonl ---
@@ -137,7 +137,7 @@ def test_the_format_can_be_said(mill):
         '{"prompt": "a"}']
     mill.write("in.txt", "a\n")
     assert refused(mill, "in.txt", "--input-format", "jsonl")[0].startswith(
-        "in.txt:1: bad JSON")
+        "llmill: error: in.txt:1: bad JSON")
 
 
 BAD = [
@@ -179,10 +179,13 @@ def test_bad_records_are_told_with_file_line_and_reason(mill, rows):
     lines = ['{"prompt": "good"}'] + [line for line, _ in rows]
     mill.write("in.jsonl", "\n".join(lines) + "\n\n" + "[" * 100000)
     said = refused(mill, "in.jsonl")
-    assert said[-1] == f"llmill: {len(rows) + 1} bad records"
+    assert said[-1] == (f"llmill: {len(rows) + 1} bad records; --skip-bad goes"
+                        " on without them")
     for number, (said_line, (_, why)) in enumerate(zip(said, rows), 2):
-        assert said_line.startswith(f"in.jsonl:{number}: {why}"), said_line
-    assert said[-2].startswith(f"in.jsonl:{len(rows) + 3}: bad JSON")
+        assert said_line.startswith(
+            f"llmill: error: in.jsonl:{number}: {why}"), said_line
+    assert said[-2].startswith(
+        f"llmill: error: in.jsonl:{len(rows) + 3}: bad JSON")
 
 
 @pytest.mark.parametrize("bad, why", [
@@ -192,16 +195,18 @@ def test_bad_records_are_told_with_file_line_and_reason(mill, rows):
 def test_what_is_no_text_is_a_bad_record(mill, bad, why):
     mill.write("in.txt", b"good\n" + bad + b"\n")
     assert refused(mill, "in.txt") == [
-        f"in.txt:2: {why}", "llmill: 1 bad record"]
+        f"llmill: error: in.txt:2: {why}",
+        "llmill: 1 bad record; --skip-bad goes on without it"]
 
 
 def test_only_the_first_twenty_are_told_but_all_are_counted(mill):
     mill.write("a.jsonl", "x\n" * 15)
     mill.write("b.jsonl", "x\n" * 15)
     said = refused(mill, "a.jsonl", "b.jsonl")
-    assert len(said) == 21 and said[-1] == "llmill: 30 bad records"
-    assert said[14].startswith("a.jsonl:15: ")
-    assert said[19].startswith("b.jsonl:5: ")
+    assert len(said) == 21
+    assert said[-1].startswith("llmill: 30 bad records (the first are listed)")
+    assert said[14].startswith("llmill: error: a.jsonl:15: ")
+    assert said[19].startswith("llmill: error: b.jsonl:5: ")
 
 
 def test_bad_records_can_be_skipped_and_keep_their_id(mill):
@@ -211,7 +216,8 @@ def test_bad_records_can_be_skipped_and_keep_their_id(mill):
     assert done.status == 0, done
     assert prompts(mill) == ["a", "", "b"]
     assert mill.results("a.db") == ["a", None, "b"]
-    assert "1 bad record" in done.err
+    assert "llmill: in.jsonl:2: bad JSON" in done.err
+    assert "llmill: warning: 1 bad record skipped\n" in done.err
     done = mill.run(*command)
     assert done.status == 0, done
     assert mill.sql("SELECT count(*) FROM llm_attempts", db="a.db") == [(2,)]

@@ -253,7 +253,8 @@ jsonl_says_what_is_bad(void **state)
 		result = read_text("bad.jsonl", bad_lines[i].line);
 		assert_int_equal(result.done, -1);
 		assert_int_equal(result.err.class, ERR_INPUT);
-		assert_string_equal(result.err.text, "1 bad record");
+		assert_string_equal(result.err.text,
+		    "1 bad record; --skip-bad goes on without it");
 		assert_int_equal(result.facts.bad_count, 1);
 		if (strncmp(result.facts.troubles, bad_lines[i].trouble,
 			strlen(bad_lines[i].trouble)) != 0)
@@ -273,7 +274,8 @@ lines_say_what_is_bad(void **state)
 	result = read_bytes(
 	    "a\x1b.txt", "ok\n\xC3\x28\n012345678\na\0b\n01234567\r\n", 30);
 	assert_int_equal(result.done, -1);
-	assert_string_equal(result.err.text, "3 bad records");
+	assert_string_equal(
+	    result.err.text, "3 bad records; --skip-bad goes on without them");
 	assert_string_equal(result.facts.troubles,
 	    "a\\x1B.txt:2: not UTF-8 at byte 1\n"
 	    "a\\x1B.txt:3: longer than 8 bytes (--max-prompt-bytes)\n"
@@ -336,7 +338,9 @@ only_twenty_troubles_are_told(void **state)
 	for (char *at = result.facts.troubles; *at != '\0'; at++)
 		lines += *at == '\n';
 	assert_int_equal(lines, INPUT_TROUBLES_SHOWN);
-	assert_string_equal(result.err.text, "25 bad records");
+	assert_string_equal(
+	    result.err.text, "25 bad records (the first are listed); "
+			     "--skip-bad goes on without them");
 	result_free(&result);
 }
 
