@@ -289,6 +289,7 @@ take_answer(
 	add_excerpt(&http->sentence, body);
 }
 
+/* Judge a status, and say what it does not say itself. */
 static void
 judge_refusal(
     struct http *http, const struct api_error *said, struct reply *reply)
@@ -306,6 +307,10 @@ judge_refusal(
 	};
 
 	reply->outcome = retry_judge(&facts, &reply->retry_after_ms);
+	buf_printf(&http->sentence, "HTTP %d: ", facts.status);
+	if (retry_is_no_path(&facts))
+		buf_add_text(&http->sentence,
+		    "no such path on this server: is the URL right (…/v1)? ");
 }
 
 /* A status that is no 2xx: what does it mean, what does the server say? */
@@ -328,7 +333,6 @@ take_refusal(
 	if (!has_message)
 		said.message = body;
 	judge_refusal(http, &said, reply);
-	buf_printf(sentence, "HTTP %d: ", response->status);
 	if (response->status < 400 && place.size > 0) {
 		buf_add_text(sentence, "redirects are not followed, to ");
 		buf_add(sentence, place.data, place.size);

@@ -73,6 +73,7 @@ refuse(const struct chat_conf *conf, struct curl_response *response,
 {
 	const struct outcome_trait *trait;
 	struct buf said;
+	bool blames;
 
 	buf_init(&said, 8 * MODELS_EXCERPT_BYTES);
 	*outcome = response->outcome;
@@ -83,12 +84,15 @@ refuse(const struct chat_conf *conf, struct curl_response *response,
 	} else {
 		text_one_line(&said, response->error, MODELS_EXCERPT_BYTES);
 	}
+	/* Without a list there may be models all the same. */
+	if (*outcome == OUTCOME_NO_MODEL)
+		*outcome = OUTCOME_BAD_REQUEST;
 	trait = outcome_trait(*outcome);
-	err_set(err,
-	    trait->blames_run || trait->retries ? ERR_BACKEND : ERR_USAGE,
+	blames = trait->blames_run;
+	err_set(err, blames || trait->retries ? ERR_BACKEND : ERR_USAGE,
 	    "%s%sno -m MODEL, and the server does not list its models (%s)",
-	    trait->blames_run ? trait->words : "",
-	    trait->blames_run ? ": " : "", buf_span(&said).data);
+	    blames ? trait->words : "", blames ? ": " : "",
+	    buf_span(&said).data);
 	buf_free(&said);
 	return -1;
 }

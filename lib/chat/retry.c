@@ -6,7 +6,6 @@
  */
 #include "chat/retry.h"
 
-#include <stdbool.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
@@ -184,6 +183,14 @@ judge_message(const struct retry_facts *facts, enum outcome *outcome)
 	return true;
 }
 
+bool
+retry_is_no_path(const struct retry_facts *facts)
+{
+	return (facts->status == 404 || facts->status == 405) &&
+	       !mentions(facts->message, "model") &&
+	       !mentions(facts->error_code, "model");
+}
+
 static enum outcome
 judge_status(const struct retry_facts *facts)
 {
@@ -195,9 +202,9 @@ judge_status(const struct retry_facts *facts)
 		return OUTCOME_AUTH;
 	case 402:
 		return OUTCOME_NO_MONEY;
-	case 404:
-		return mentions(facts->message, "model") ? OUTCOME_NO_MODEL
-							 : OUTCOME_BAD_REQUEST;
+	case 404: /* the path is the same for all prompts */
+	case 405:
+		return OUTCOME_NO_MODEL;
 	case 429:
 		return mentions(facts->error_type, "overloaded") ||
 			       mentions(facts->error_code, "overloaded") ||

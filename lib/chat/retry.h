@@ -2,6 +2,7 @@
 #ifndef RETRY_H
 #define RETRY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -28,5 +29,8 @@ struct retry_facts {
  * Retry-After asks for, -1 none.
  */
 enum outcome retry_judge(const struct retry_facts *facts, int64_t *after_ms);
+
+/* Is it the URL that the server does not know, rather than the model? */
+bool retry_is_no_path(const struct retry_facts *facts);
 
 #endif

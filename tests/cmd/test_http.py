@@ -409,7 +409,11 @@ def test_a_pause_of_hours_stops_the_run_and_leaves_prompts_open(
         "code": "insufficient_quota"}}}, "You exceeded your quota"),
     ({"status": 404, "body": {"error": {
         "message": "The model `m1` does not exist",
-        "code": "model_not_found"}}}, "The model `m1` does not exist")))
+        "code": "model_not_found"}}}, "The model `m1` does not exist"),
+    ({"status": 404, "body": "404 page not found\n"},
+     "no such path on this server: is the URL right (…/v1)? 404 page not"),
+    ({"status": 404, "body": {"detail": "Not Found"}}, "is the URL right"),
+    ({"status": 405, "body": "<html>no</html>"}, "is the URL right")))
 def test_what_blames_the_run_stops_it_and_leaves_prompts_open(
         mill, server, text, told):
     done = send(mill, server, "-j", 1, prompts=[text] * 9)

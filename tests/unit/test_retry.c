@@ -51,8 +51,8 @@ each_status_has_its_outcome(void **state)
 	    {401, OUTCOME_AUTH},
 	    {402, OUTCOME_NO_MONEY},
 	    {403, OUTCOME_AUTH},
-	    {404, OUTCOME_BAD_REQUEST},
-	    {405, OUTCOME_BAD_REQUEST},
+	    {404, OUTCOME_NO_MODEL},
+	    {405, OUTCOME_NO_MODEL},
 	    {408, OUTCOME_SERVER_ERROR},
 	    {409, OUTCOME_SERVER_ERROR},
 	    {410, OUTCOME_BAD_REQUEST},
@@ -145,7 +145,15 @@ unknown_model_is_told_from_unknown_path(void **state)
 		.message = span_of("The Model `x` does not exist.")),
 	    OUTCOME_NO_MODEL);
 	assert_int_equal(JUDGE(.status = 404, .message = span_of("Not Found")),
-	    OUTCOME_BAD_REQUEST);
+	    OUTCOME_NO_MODEL);
+	assert_true(retry_is_no_path(&(struct retry_facts){
+	    .status = 404, .message = span_of("404 page not found")}));
+	assert_false(retry_is_no_path(&(struct retry_facts){
+	    .status = 404, .message = span_of("The model `x` is not here")}));
+	assert_false(retry_is_no_path(&(struct retry_facts){
+	    .status = 404, .error_code = span_of("model_not_found")}));
+	assert_false(retry_is_no_path(&(struct retry_facts){
+	    .status = 400, .message = span_of("Not Found")}));
 }
 
 static void
