@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "advice.h"
 #include "backend.h"
 #include "cmd.h"
 #include "page.h"
@@ -36,6 +35,7 @@ struct seen {
 	char text[SHOWN_BYTES + 8];
 	char error[SHOWN_BYTES + 8];
 	char model[SHOWN_BYTES + 8];
+	const char *advice; /* NULL for an answer */
 };
 
 /* Copy the first line that is not blank, cut to SHOWN_BYTES at a character. */
@@ -75,6 +75,7 @@ see_attempt(void *arg, const struct llmill_attempt *attempt)
 	    .duration_ms = attempt->duration_ms,
 	    .input_tokens = attempt->input_tokens,
 	    .output_tokens = attempt->output_tokens,
+	    .advice = attempt->advice,
 	};
 	snprintf(seen->outcome, sizeof(seen->outcome), "%s", attempt->outcome);
 	copy_line(seen->text, attempt->text, attempt->text_size);
@@ -197,8 +198,6 @@ print_tokens(const struct seen *seen)
 static void
 print_came(const struct seen *seen)
 {
-	const char *advice = advice_on(seen->outcome);
-
 	if (seen->answered)
 		print_line(
 		    "answer", "%s", seen->text[0] ? seen->text : "(empty)");
@@ -212,8 +211,8 @@ print_came(const struct seen *seen)
 	print_line("time", "%" PRId64 ".%03" PRId64 " s",
 	    seen->duration_ms / 1000, seen->duration_ms % 1000);
 	print_tokens(seen);
-	if (!seen->answered && advice)
-		print_line("to do", "%s", advice);
+	if (seen->advice)
+		print_line("to do", "%s", seen->advice);
 }
 
 /* One prompt, at once, leaving nothing behind. */

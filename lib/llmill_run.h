@@ -48,7 +48,8 @@ enum llmill_progress {
 	LLMILL_PROGRESS_NONE = 3,
 };
 
-/* One attempt, as it came back; spans die with the call. */
+/* One attempt, as it came back; what is lent dies with the call, but for
+ * outcome and advice. */
 struct llmill_attempt {
 	uint32_t index;	  /* of the prompt, from 0 */
 	uint32_t attempt; /* from 1 */
@@ -64,6 +65,7 @@ struct llmill_attempt {
 	size_t error_size;
 	const char *model; /* that answered; NULL unknown */
 	size_t model_size;
+	const char *advice; /* what to do about it; NULL for an answer */
 };
 
 /* All settings; strings are lent. Times are in ns. Lists end with NULL. */

@@ -90,8 +90,9 @@ judge_key(struct backend *backend, const struct llmill_run_conf *conf,
 	if (!named && !url_from_environment) {
 		secret_free(&backend->chat.key);
 		backend->key_source = NULL;
+		backend->key_withheld = true;
 		log_say(LOG_INFO,
-		    "$OPENAI_API_KEY is not sent to %s: name it with "
+		    "$OPENAI_API_KEY was not sent to %s: name it with "
 		    "--key-env OPENAI_API_KEY if it belongs there",
 		    backend->url.base);
 		return 0;

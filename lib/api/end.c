@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "api/advice.h"
 #include "api/mill.h"
 #include "api/words.h"
 #include "base/err.h"
@@ -88,6 +89,15 @@ close_store(struct mill *mill, char *spill_path, size_t size)
 	mill->store = NULL;
 }
 
+/* What to do about a backend that cannot be used. */
+static const char *
+advice(const struct mill *mill)
+{
+	if (is_whole(mill) || mill->stop.exit_status != STOP_EXIT_BACKEND)
+		return NULL;
+	return advice_on(mill->stop.last, &mill->backend);
+}
+
 static void
 say_summary(struct mill *mill, const char *spill_path, int status)
 {
@@ -98,6 +108,7 @@ say_summary(struct mill *mill, const char *spill_path, int status)
 	    .stats = &mill->stats,
 	    .exit_status = status,
 	    .stop_reason = is_whole(mill) ? NULL : mill->stop.reason,
+	    .advice = advice(mill),
 	    .db_path = mill->stands_in ? NULL : mill->db_path,
 	    .spill_path = mill->health == STORE_SPILLED ? spill_path : NULL,
 	    .output_path = mill->output_lost ? NULL : conf->output,

@@ -14,6 +14,9 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <bsd/string.h>
+
+#include "api/advice.h"
 #include "api/mill.h"
 #include "api/words.h"
 #include "base/clock.h"
@@ -201,6 +204,19 @@ guard_secrets(const struct mill *mill)
 		secret_guard_process();
 }
 
+/* A backend that cannot be used: what to do? Gives -1. */
+static int
+add_advice(const struct mill *mill, enum outcome outcome, struct err *err)
+{
+	const char *advice = advice_on(outcome, &mill->backend);
+
+	if (err->class == ERR_BACKEND && advice != NULL) {
+		strlcat(err->text, ". ", sizeof(err->text));
+		strlcat(err->text, advice, sizeof(err->text));
+	}
+	return -1;
+}
+
 /* Ask which model; a server that is not up yet is waited for like any other.
  */
 static int
@@ -213,7 +229,7 @@ find_model(struct mill *mill, struct err *err)
 	while (backend_find_model(&mill->backend, &outcome, err) == -1) {
 		if (!outcome_trait(outcome)->retries ||
 		    clock_now_ns() >= until_ns)
-			return -1;
+			return add_advice(mill, outcome, err);
 		if (!said)
 			log_say(LOG_NOTE, "%s; waiting for it", err->text);
 		said = true;
@@ -252,6 +268,7 @@ tell_attempt(void *arg, const struct pool_report *report)
 	    .error_size = reply->error.size,
 	    .model = reply->model.data,
 	    .model_size = reply->model.size,
+	    .advice = advice_on(reply->outcome, &mill->backend),
 	};
 
 	mill->conf->on_attempt(mill->conf->on_attempt_arg, &attempt);

@@ -119,6 +119,8 @@ stop_outcome(struct stop *stop, enum outcome outcome, const char *why)
 	const struct outcome_trait *trait = outcome_trait(outcome);
 	char reason[sizeof(stop->reason)];
 
+	if (!trait->answers)
+		stop->last = outcome;
 	if (trait->answers) {
 		stop->answers++;
 		stop->blames = 0;

@@ -43,6 +43,7 @@ struct stop {
 	char reason[512];	/* of that one, for people */
 
 	/* is the run itself wrong? */
+	enum outcome last;	 /* of an attempt without an answer; OK: none */
 	uint32_t blames;	 /* in a row, no answer between */
 	uint64_t answers;	 /* in this run */
 	uint64_t failed_prompts; /* through with their tries */

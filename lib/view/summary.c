@@ -282,6 +282,7 @@ summary_render(const struct summary_facts *facts, struct buf *out)
 	buf_init(&list, LINE_LIST_CAP);
 	if (facts->stop_reason != NULL)
 		put_stop(out, facts->stop_reason, &list);
+	line_put(out, "to do:", span_of(facts->advice), false);
 	put_open(out, facts, &list);
 	say_head(&list, stats);
 	put_text(out, "", &list);

@@ -17,6 +17,7 @@ struct summary_facts {
 	const struct stats *stats;
 	int exit_status;
 	const char *stop_reason;  /* why it stopped early, or NULL */
+	const char *advice;	  /* what to do about that, or NULL */
 	const char *db_path;	  /* or NULL: none kept */
 	const char *spill_path;	  /* or NULL */
 	const char *output_path;  /* -o FILE, or NULL */

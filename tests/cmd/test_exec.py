@@ -338,6 +338,8 @@ def test_a_command_that_cannot_run_stops_the_run(mill, name, why):
     done = mill.run("run", "--db", "x.db", "p", "--", name, "--flag")
     assert done.status == 69, done
     assert name in done.words and why in done.words
+    assert "to do: The command cannot be run. Is it in $PATH" in done.words
+    assert "(chmod +x)?" in done.words and "interpreter" in done.words
     assert mill.results("x.db") == [None] * 40
     assert done.seconds < 5
 

@@ -424,6 +424,28 @@ def test_what_blames_the_run_stops_it_and_leaves_prompts_open(
     assert "9 of 9 prompts" in done.err
 
 
+@pytest.mark.parametrize("env, args, todo", [
+    ({}, [], "No key was sent: give one"),
+    ({"OPENAI_API_KEY": KEY}, [],
+     "$OPENAI_API_KEY was not sent, because the URL is plain http: name it"
+     " with --key-env OPENAI_API_KEY if it belongs there."),
+    ({"MINE": KEY}, ["--key-env", "MINE"],
+     "The server does not take this key.")])
+@pytest.mark.parametrize("model", [["-m", "m1"], []], ids=str)
+def test_a_wrong_key_comes_with_what_to_do(mill, stub, env, args, todo, model):
+    """In the run, in check, and before the model is known."""
+    bad = {"status": 401, "body": {"error": {"message": "Who are you?"}}}
+    server = stub([{"match": {}, "do": bad},
+                   {"match": {"path": "/v1/models"}, "do": bad}])
+    for words in (["run", "--prompt", "a", "--prompt", "b", "--prompt", "c"],
+                  ["check"]):
+        done = mill.run(*words, "-u", server.url, *model, *args, env=env)
+        assert done.status == 69, done
+        said = flat(done.out + done.err)
+        assert todo in said and KEY not in said
+        assert "Who are you?" in said
+
+
 FORBIDDEN = ask({"status": 403})
 
 
