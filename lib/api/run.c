@@ -181,10 +181,6 @@ open_nursery(struct mill *mill, struct err *err)
 	    .titled = conf->set_titles,
 	};
 
-	if (fd_raise_limit(
-		(size_t)conf->workers * RUN_FDS_PER_WORKER + RUN_FDS_BESIDE,
-		err) == -1)
-		return err_add(err, "-j %u", (unsigned)conf->workers);
 	/* What a dead worker's command left behind comes to us. */
 	if (conf->own_process)
 		prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
@@ -368,6 +364,22 @@ mill_free(struct mill *mill)
 	free(mill->asked);
 }
 
+/* No more workers are started than there are prompts to do. After the nursery
+ * is there: workers and commands keep the limit that the user has. */
+static int
+raise_limit(const struct mill *mill, struct err *err)
+{
+	uint32_t workers = mill->conf->workers;
+
+	if (mill->stats.asked < workers)
+		workers = (uint32_t)mill->stats.asked;
+	if (fd_raise_limit(
+		(size_t)workers * RUN_FDS_PER_WORKER + RUN_FDS_BESIDE, err) ==
+	    -1)
+		return err_add(err, "-j %u", (unsigned)mill->conf->workers);
+	return 0;
+}
+
 /* Everything up to the first prompt that could be sent. */
 static int
 prepare(struct mill *mill, struct err *err)
@@ -378,7 +390,7 @@ prepare(struct mill *mill, struct err *err)
 		return -1;
 	plan_digest(&mill->backend.plan, mill->digest);
 	if (mill_open_store(mill, err) == -1 ||
-	    mill_load_store(mill, err) == -1)
+	    mill_load_store(mill, err) == -1 || raise_limit(mill, err) == -1)
 		return -1;
 	if (conf->output == NULL)
 		return 0;

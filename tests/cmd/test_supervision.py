@@ -345,7 +345,7 @@ def test_an_ignored_sigchld_does_no_harm(mill):
 
 
 def test_too_few_open_files_are_said_before_anything_is_made(mill):
-    numbers(mill, 5)
+    numbers(mill, 100)
 
     def few():
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
@@ -355,6 +355,20 @@ def test_too_few_open_files_are_said_before_anything_is_made(mill):
     assert "-j 100" in done.words and "ulimit" in done.words
     assert " 64 " in done.words
     assert os.listdir(mill.dir) == ["p"]
+
+
+def test_more_workers_than_prompts_need_no_more_open_files(mill):
+    prompts = numbers(mill, 8)
+
+    def few():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
+
+    args = ["run", "p", "-j", "8192", "--db", "x.db", "--backend", "echo"]
+    done = mill.run(*args, "-n", "4", preexec=few)
+    assert done.status == 0, done
+    done = mill.run(*args, preexec=few)
+    assert done.status == 0, done
+    assert mill.results("x.db") == prompts
 
 
 def test_a_low_soft_limit_of_open_files_is_raised_for_it_alone(mill):
