@@ -41,15 +41,19 @@ watch_tell(struct watch *watch)
 static int
 write_output(struct watch *watch, struct err *err)
 {
+	/* The line about the run stands where the answers go. */
+	struct progress *in_the_way = export_is_on_terminal(watch->output)
+					  ? watch->progress
+					  : NULL;
 	int more;
 	int fd;
 
 	if (watch->writable.fd != -1)
 		return 0; /* no room yet */
 	watch->output_due = false;
-	progress_step_aside(watch->progress, true);
+	progress_step_aside(in_the_way, true);
 	more = export_follow(watch->output, watch->store, watch->states, err);
-	progress_step_aside(watch->progress, false);
+	progress_step_aside(in_the_way, false);
 	if (more == -1) {
 		watch->output_closed = true;
 		return -1;

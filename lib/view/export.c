@@ -36,6 +36,7 @@ struct export
 	char *name;	    /* for messages */
 	int fd;
 	bool owned;	    /* fd is ours to close */
+	bool on_terminal;
 	bool blocks;	    /* writing to fd could block: look first */
 	bool waiting;	    /* fd was full at the last look */
 	bool dead;	    /* trouble says why */
@@ -115,9 +116,10 @@ export_open(const char *path, enum export_format format, uint32_t count,
 	if ((to_stdout ? open_stdout(export, err)
 		       : open_file(export, path, err)) == -1)
 		goto failed;
+	export->on_terminal = isatty(export->fd);
 	if (format == EXPORT_AUTO)
-		format = isatty(export->fd) ? EXPORT_TXT : EXPORT_JSONL;
-	if (format == EXPORT_TXT && isatty(export->fd))
+		format = export->on_terminal ? EXPORT_TXT : EXPORT_JSONL;
+	if (format == EXPORT_TXT && export->on_terminal)
 		format = EXPORT_TERMINAL;
 	export->format = format;
 	return export;
@@ -261,6 +263,12 @@ int
 export_wait_fd(const struct export *export)
 {
 	return export->waiting ? export->fd : -1;
+}
+
+bool
+export_is_on_terminal(const struct export *export)
+{
+	return export->on_terminal;
 }
 
 static int

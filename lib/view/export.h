@@ -52,6 +52,9 @@ int export_follow(struct export *export, struct store *store,
 /* Gives the descriptor to wait on for writing, -1 when not waiting. */
 int export_wait_fd(const struct export *export);
 
+/* Does it go to a terminal, where other lines stand too? */
+bool export_is_on_terminal(const struct export *export);
+
 /*
  * End it and free it. whole: write the rest too, open ones with result null
  * (blocks), and rename FILE.part to FILE; else finish the line that was begun

@@ -195,6 +195,17 @@ def test_a_terminal_gets_a_bar_in_colour_and_at_most_ten_a_second(mill):
     assert seen.count("\n") <= 12
 
 
+def test_answers_that_go_elsewhere_do_not_wipe_the_bar(mill):
+    """Each wipe but the bar's own ten a second would be one too many."""
+    mill.write("in.txt", "".join(f"p{n}\n" for n in range(300)))
+    running = mill.start("run", "in.txt", "--no-db", "--backend",
+                         "echo:ms=10", "-j", 2, "-o", "out.jsonl",
+                         terminal=True, screen=True)
+    done = running.wait()
+    assert done.status == 0, done
+    assert 3 <= running.screen().count(BAR) <= 5 + 10 * done.seconds
+
+
 @pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"NO_COLOR": "yes"}])
 def test_no_color_is_respected(mill, env):
     seen = on_screen(mill, **env)
