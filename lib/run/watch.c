@@ -42,9 +42,8 @@ static int
 write_output(struct watch *watch, struct err *err)
 {
 	/* The line about the run stands where the answers go. */
-	struct progress *in_the_way = export_is_on_terminal(watch->output)
-					  ? watch->progress
-					  : NULL;
+	struct progress *in_the_way =
+	    export_is_on_terminal(watch->output) ? watch->progress : NULL;
 	int more;
 	int fd;
 

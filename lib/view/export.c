@@ -35,7 +35,7 @@ struct export
 	size_t sent;	    /* bytes of pending that are written */
 	char *name;	    /* for messages */
 	int fd;
-	bool owned;	    /* fd is ours to close */
+	bool owned; /* fd is ours to close */
 	bool on_terminal;
 	bool blocks;	    /* writing to fd could block: look first */
 	bool waiting;	    /* fd was full at the last look */

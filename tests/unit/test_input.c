@@ -338,9 +338,9 @@ only_twenty_troubles_are_told(void **state)
 	for (char *at = result.facts.troubles; *at != '\0'; at++)
 		lines += *at == '\n';
 	assert_int_equal(lines, INPUT_TROUBLES_SHOWN);
-	assert_string_equal(
-	    result.err.text, "25 bad records (the first are listed); "
-			     "--skip-bad goes on without them");
+	assert_string_equal(result.err.text,
+	    "25 bad records (the first are listed); "
+	    "--skip-bad goes on without them");
 	result_free(&result);
 }
 
