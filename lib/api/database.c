@@ -146,34 +146,18 @@ mill_open_store(struct mill *mill, struct err *err)
 	return may_stand_in(mill, err) ? stand_in(mill, err) : -1;
 }
 
-static bool
-is_bad_record(const struct mill *mill, uint32_t index)
-{
-	size_t low = 0;
-	size_t high = mill->input.bad_index_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (mill->input.bad[middle] < index)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < mill->input.bad_index_count &&
-	       mill->input.bad[low] == index;
-}
-
 static void
 choose_asked(struct mill *mill)
 {
-	const struct llmill_run_conf *conf = mill->conf;
 	uint32_t from;
 	uint32_t to;
 
-	find_range(conf, mill->count, &from, &to);
-	for (uint32_t i = from; i < to; i++) {
-		if (is_bad_record(mill, i))
+	find_range(mill->conf, mill->count, &from, &to);
+	for (uint32_t i = 0; i < mill->count; i++) {
+		struct record record = prompts_at(mill->prompts, i);
+
+		mill->bad_count += record_is_bad(&record);
+		if (i < from || i >= to || record_is_bad(&record))
 			continue;
 		mill->stats.before_answered +=
 		    mill->states[i] == STORE_ANSWERED;

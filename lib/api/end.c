@@ -113,8 +113,7 @@ say_summary(struct mill *mill, const char *spill_path, int status)
 	    .spill_path = mill->health == STORE_SPILLED ? spill_path : NULL,
 	    .output_path = mill->output_lost ? NULL : conf->output,
 	    .left = mill->count - mill->counts.answered - mill->counts.failed -
-		    mill->stats.answered - mill->stats.failed -
-		    (uint32_t)mill->input.bad_index_count,
+		    mill->stats.answered - mill->stats.failed - mill->bad_count,
 	};
 
 	buf_init(&next, WORDS_MAX_BYTES);

@@ -37,6 +37,7 @@ struct mill {
 	uint8_t *states; /* enum store_state per prompt */
 	uint8_t *asked;	 /* 1 per prompt that this run is to do */
 	uint32_t count;
+	uint32_t bad_count; /* records that only keep their id */
 	int log_fd;
 	char *db_path;	  /* NULL: none is kept */
 	bool db_existed;  /* before this run */

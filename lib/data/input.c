@@ -62,29 +62,18 @@ reader_json_max(const struct reader *reader)
 	return 6 * most + ((size_t)1 << 20);
 }
 
-/* Keep the id of a bad record: empty text, listed in facts->bad. */
+/* Keep the id of a bad record. */
 static int
 reader_keep_id(struct reader *reader, uint64_t line, struct err *err)
 {
-	struct input_facts *facts = reader->facts;
-	struct record record = {
-	    .text = {"", 0}, .file = reader->file, .line = line};
+	const struct record record = {
+	    .text = {"", 0},
+	    .body = {"", 0},
+	    .file = reader->file,
+	    .line = line,
+	};
 
-	if (facts->bad_index_count == reader->bad_room) {
-		size_t room = reader->bad_room == 0 ? 64 : 2 * reader->bad_room;
-		uint32_t *bad =
-		    reallocarray(facts->bad, room, sizeof *facts->bad);
-
-		if (bad == NULL)
-			return err_set_memory(err, "bad records");
-		facts->bad = bad;
-		reader->bad_room = room;
-	}
-	if (prompts_add(reader->prompts, &record, err) == -1)
-		return -1;
-	facts->bad[facts->bad_index_count++] =
-	    prompts_count(reader->prompts) - 1;
-	return 0;
+	return prompts_add(reader->prompts, &record, err);
 }
 
 int
@@ -339,6 +328,5 @@ void
 input_facts_free(struct input_facts *facts)
 {
 	free(facts->troubles);
-	free(facts->bad);
 	*facts = (struct input_facts){0};
 }

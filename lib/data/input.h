@@ -39,14 +39,11 @@ struct input_facts {
 	uint64_t bad_count;   /* bad records (skipped with skip_bad) */
 	char *troubles;	      /* first 20, one line each: file:line: reason; or
 				 NULL */
-	uint32_t *bad;	      /* with skip_bad: their indices, ascending */
-	size_t bad_index_count;
 };
 
 /*
  * Read everything into prompts (not sealed yet). Under skip_bad a bad record
- * keeps its id: it is added with empty text and listed in facts->bad, so that
- * nobody sends it.
+ * keeps its id: it is added with an empty body, so that nobody sends it.
  * Fails ERR_INPUT with "N bad records" when there are any and not skip_bad
  * (facts->troubles has the lines), "no prompts in X" when there is none at
  * all; the same for a file that cannot be read (named, says why).

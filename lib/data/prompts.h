@@ -19,12 +19,20 @@ struct record {
 	struct span text; /* the prompt as llm_results shows it; never none */
 	struct span body; /* raw JSON object {"messages":…,"system":…,
 			     "model":…,"params":…} with the keys that the
-			     record had, or none for a plain prompt */
+			     record had, or none for a plain prompt; empty
+			     for a bad record that only keeps its id */
 	struct span custom_id; /* the record's own id as text, or none */
 	struct span fields;    /* raw JSON object of other keys, or none */
 	uint32_t file;	       /* as prompts_name_input gave it */
 	uint64_t line;	       /* from 1; 0 unknown */
 };
+
+/* Is it a bad record, never to be sent? */
+static inline bool
+record_is_bad(const struct record *record)
+{
+	return record->body.data != NULL && record->body.size == 0;
+}
 
 struct prompts;
 

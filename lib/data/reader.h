@@ -21,7 +21,6 @@ struct reader {
 	uint32_t file;	  /* of the input, for records */
 	size_t prompt_max_bytes;
 	struct buf troubles; /* becomes facts->troubles */
-	size_t bad_room;     /* of facts->bad */
 };
 
 /*
