@@ -138,10 +138,22 @@ add_stops(struct opts *opts, struct llmill_err *err)
 	return add_own(opts, text, err);
 }
 
+/* What the last run had; anything said now comes behind it, and holds. */
+static int
+add_recalled(struct opts *opts, struct llmill_err *err)
+{
+	const char *const *item = opts->conf.params;
+
+	for (; item && *item; item++)
+		if (list_add(&opts->body, *item) < 0)
+			return say_no_memory(err);
+	return 0;
+}
+
 int
 body_fill(struct opts *opts, struct llmill_err *err)
 {
-	if (add_params(opts, err) < 0 ||
+	if (add_recalled(opts, err) < 0 || add_params(opts, err) < 0 ||
 	    add_number(opts, "temperature", opts->temperature, err) < 0 ||
 	    add_number(opts, "top_p", opts->top_p, err) < 0 ||
 	    add_number(opts, "seed", opts->seed, err) < 0)

@@ -19,6 +19,8 @@
 const struct cmd cmds[] = {
     {"run", "run [options] [INPUT ...] [-- COMMAND [ARG ...]]",
 	"run a list of prompts; on an existing database, go on", cmd_run},
+    {"resume", "resume [options] [DB] [-- COMMAND [ARG ...]]",
+	"go on from a database alone, without its input", cmd_resume},
     {"check", "check [options] [-- COMMAND [ARG ...]]",
 	"send one prompt; say what came, or what is wrong", cmd_check},
     {"status", "status [--watch] [--json] [DB ...]",
@@ -98,9 +100,9 @@ cmd_refuse(const char *name)
  * else *status, with err empty when help was all. */
 static bool
 begin(struct opts *opts, enum opts_command command, const char *const *words,
-    int *status, struct llmill_err *err)
+    const struct llmill_run_conf *base, int *status, struct llmill_err *err)
 {
-	if (opts_read(opts, command, words + 2, err) != 0)
+	if (opts_read(opts, command, words + 2, base, err) != 0)
 		return false;
 	if (!opts->help)
 		return true;
@@ -122,11 +124,11 @@ refuse(const struct llmill_err *err, int *status)
 
 bool
 cmd_begin(struct opts *opts, enum opts_command command,
-    const char *const *words, int *status)
+    const char *const *words, const struct llmill_run_conf *base, int *status)
 {
 	struct llmill_err err = {0};
 
-	if (!begin(opts, command, words, status, &err) ||
+	if (!begin(opts, command, words, base, status, &err) ||
 	    conf_complete(opts, &err) != 0)
 		return refuse(&err, status);
 	opts->conf.argv = words;
@@ -161,7 +163,7 @@ cmd_begin_look(struct opts *opts, enum opts_command command,
 {
 	struct llmill_err err = {0};
 
-	if (!begin(opts, command, words, status, &err) ||
+	if (!begin(opts, command, words, NULL, status, &err) ||
 	    choose_db(opts, &err) != 0)
 		return refuse(&err, status);
 	return true;

@@ -20,6 +20,7 @@ struct cmd {
 extern const struct cmd cmds[]; /* ends with a NULL name */
 
 int cmd_run(const char *const *words);
+int cmd_resume(const char *const *words);
 int cmd_check(const char *const *words);
 int cmd_status(const char *const *words);
 int cmd_verify(const char *const *words);
@@ -33,16 +34,17 @@ const struct cmd *cmd_find(const char *name);
 int cmd_refuse(const char *name);
 
 /*
- * Read the words behind a command into opts, and complete its conf.
+ * Read the words behind a command into opts, over base (NULL: the usual
+ * settings), and complete its conf.
  * Gives true when there is something to do; false with *status when not: help
  * was asked for and printed, or an error said. opts wants opts_free always.
  */
 bool cmd_begin(struct opts *opts, enum opts_command command,
-    const char *const *words, int *status);
+    const char *const *words, const struct llmill_run_conf *base, int *status);
 
 /*
- * The same for a command that looks at databases: opts->inputs holds them then,
- * where none was named the newest one here.
+ * Only read them, for a command whose words name databases: opts->inputs holds
+ * them then, where none was named the newest one here.
  */
 bool cmd_begin_look(struct opts *opts, enum opts_command command,
     const char *const *words, int *status);

@@ -277,7 +277,7 @@ cmd_check(const char *const *words)
 	struct opts opts;
 	int status;
 
-	if (cmd_begin(&opts, OPTS_CHECK, words, &status)) {
+	if (cmd_begin(&opts, OPTS_CHECK, words, NULL, &status)) {
 		status = check(&opts, &err);
 		if (err.text[0])
 			say_error(err.text);

@@ -63,6 +63,11 @@ static const char *const abouts[] = {
 	"Sends one prompt and says what was used, what came, and what to do "
 	"about it.\nNo file is made. It waits for 60 s, or as --timeout says."
 	"\n",
+    [OPTS_RESUME] =
+	"Goes on with the prompts in DB that are still open, with what the "
+	"last run on it\nwas told; options given here hold instead. Without "
+	"DB it is the newest\nllm_results_*.db here. A command is never taken "
+	"from a database: give it again.\n",
     [OPTS_STATUS] =
 	"Says what is in each DB: prompts answered, failed (by cause) and "
 	"open, the last\nrun, latency, tokens. Without DB it is the newest "

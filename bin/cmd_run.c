@@ -35,7 +35,7 @@ cmd_run(const char *const *words)
 	struct opts opts;
 	int status = LLMILL_EXIT_USAGE;
 
-	if (cmd_begin(&opts, OPTS_RUN, words, &status) &&
+	if (cmd_begin(&opts, OPTS_RUN, words, NULL, &status) &&
 	    choose_input(&opts.conf)) {
 		status = llmill_run(&opts.conf, &err);
 		if (err.text[0])

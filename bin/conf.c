@@ -6,6 +6,7 @@
 #include "conf.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,6 +28,10 @@ static const struct clash {
     {"require-db", "no-db", "a database is kept or it is not"},
     {"new", "no-db", "without a database every run is a new one"},
     {"new", "db", "give --db a name that is not taken"},
+    {"redo", "no-db", "without a database nothing was done before"},
+    {"retry-errors", "no-db", "without a database nothing was done before"},
+    {"redo", "new", "in a new database nothing was done before"},
+    {"retry-errors", "new", "in a new database nothing was done before"},
     {"first", "range", "--range 1:N is the first N"},
     {"key-file", "key-env", "there is one key"},
 };
@@ -115,7 +120,8 @@ fill_system(struct opts *opts, struct llmill_err *err)
 	size_t size;
 	char *text;
 
-	opts->conf.system = opts->system;
+	if (opts->system)
+		opts->conf.system = opts->system;
 	if (!opts->system || opts->system[0] != '@')
 		return 0;
 	text = file_read_text(
@@ -150,6 +156,25 @@ warn_of_braces(const struct opts *opts)
 	}
 }
 
+/* --retry-errors is a word of --redo. */
+static int
+fill_redo(struct opts *opts, struct llmill_err *err)
+{
+	struct llmill_run_conf *conf = &opts->conf;
+	char *both;
+
+	if (!opts->retry_errors)
+		return 0;
+	if (!conf->redo) {
+		conf->redo = "failed";
+		return 0;
+	}
+	if (asprintf(&both, "failed,%s", conf->redo) < 0)
+		both = NULL;
+	conf->redo = opts_own(opts, both, err);
+	return conf->redo ? 0 : -1;
+}
+
 int
 conf_complete(struct opts *opts, struct llmill_err *err)
 {
@@ -158,13 +183,14 @@ conf_complete(struct opts *opts, struct llmill_err *err)
 	if (check_clashes(opts, err) < 0 || check_streams(opts, err) < 0 ||
 	    check_key_env(opts, err) < 0 || paths_check(opts, err) < 0 ||
 	    body_fill(opts, err) < 0 || fill_system(opts, err) < 0 ||
-	    headers_fill(opts, err) < 0)
+	    fill_redo(opts, err) < 0 || headers_fill(opts, err) < 0)
 		return -1;
 	if (conf->verbosity >= 0)
 		warn_of_braces(opts);
 	conf->range_first = opts->range.first;
 	conf->range_last = opts->range.last;
-	conf->inputs = opts->inputs.items;
+	if (!conf->resume)
+		conf->inputs = opts->inputs.items;
 	conf->prompts = opts->prompts.items;
 	conf->params = opts->body.items;
 	conf->headers = opts->lines.items;

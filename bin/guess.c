@@ -26,7 +26,8 @@ static const struct refusal {
      "--prompts-file --inputs -i",
 	"files stand without an option: llmill run FILE"},
     {"--resume --continue --recover",
-	"the same command again goes on by itself"},
+	"the same command again goes on by itself; llmill resume DB goes on "
+	"without the input"},
     {"--repeat",
 	"more than one answer per prompt is not supported yet; run the prompt "
 	"list several times, each time with another --db"},

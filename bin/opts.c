@@ -25,6 +25,7 @@ static const char *const command_names[] = {
     [OPTS_CHECK] = "check",
     [OPTS_STATUS] = "status",
     [OPTS_VERIFY] = "verify",
+    [OPTS_RESUME] = "resume",
 };
 
 static const char *const group_names[OPTS_GROUP_COUNT] = {
@@ -50,7 +51,8 @@ opts_group_name(enum opts_group group)
 bool
 opts_has(enum opts_command command, const struct opt *opt)
 {
-	unsigned commands = opt->commands ? opt->commands : 1U << OPTS_RUN;
+	unsigned commands =
+	    opt->commands ? opt->commands : 1U << OPTS_RUN | 1U << OPTS_RESUME;
 
 	return (commands & 1U << command) != 0;
 }
@@ -59,6 +61,13 @@ bool
 opts_only_looks(enum opts_command command)
 {
 	return command == OPTS_STATUS || command == OPTS_VERIFY;
+}
+
+const char *
+opts_word_name(enum opts_command command)
+{
+	return command == OPTS_RUN || command == OPTS_CHECK ? "input"
+							    : "database";
 }
 
 const char *
@@ -252,8 +261,7 @@ add_input(struct reader *reader, const char *word)
 {
 	if (word[0] == '\0')
 		return say_refuse(reader->err, "an empty word is no %s file",
-		    opts_only_looks(reader->opts->command) ? "database"
-							   : "input");
+		    opts_word_name(reader->opts->command));
 	if (list_add(&reader->opts->inputs, word) < 0)
 		return say_no_memory(reader->err);
 	return 0;
@@ -296,12 +304,16 @@ read_words(struct reader *reader)
 
 int
 opts_read(struct opts *opts, enum opts_command command,
-    const char *const *words, struct llmill_err *err)
+    const char *const *words, const struct llmill_run_conf *base,
+    struct llmill_err *err)
 {
 	struct reader reader = {.opts = opts, .next = words, .err = err};
 
 	*opts = (struct opts){.command = command};
-	llmill_run_conf_init(&opts->conf);
+	if (base)
+		opts->conf = *base;
+	else
+		llmill_run_conf_init(&opts->conf);
 	if (read_words(&reader) < 0)
 		return -1;
 	if (opts->help || opts_only_looks(command))

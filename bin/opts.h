@@ -28,8 +28,9 @@ enum opts_command {
 	OPTS_CHECK = 1,
 	OPTS_STATUS = 2,
 	OPTS_VERIFY = 3,
+	OPTS_RESUME = 4,
 };
-#define OPTS_COMMAND_COUNT 4
+#define OPTS_COMMAND_COUNT 5
 
 /* Backends, as bits. */
 enum {
@@ -71,7 +72,7 @@ struct opt {
 	const char *arg;  /* what stands for its value; NULL: takes none */
 	enum opts_group group;
 	unsigned commands; /* that know it, 1 << enum opts_command each; 0:
-			      `run` alone */
+			      run and resume */
 	bool once;	   /* a second one is refused, not a correction */
 	unsigned backends; /* that know it; 0: all do */
 	enum opts_kind kind;
@@ -94,6 +95,7 @@ struct opts {
 	unsigned backend; /* one of the bits */
 	bool help;	  /* -h: nothing behind it was read */
 	bool watch;
+	bool retry_errors;
 	uint64_t given; /* bit i: opts_table[i] was given */
 	struct opts_range range;
 	const char *system;
@@ -101,7 +103,7 @@ struct opts {
 	const char *top_p;
 	const char *seed;
 	const char *const *child; /* COMMAND [ARG …], NULL none */
-	struct list inputs;	  /* of status and verify: databases */
+	struct list inputs;	  /* of others than run: databases */
 	struct list prompts;
 	struct list params;
 	struct list headers;
@@ -113,11 +115,13 @@ struct opts {
 
 /*
  * Read the words behind the command's name.
- * Takes words, NULL-terminated, lent for as long as opts lives.
+ * Takes words, NULL-terminated, lent for as long as opts lives; base, the
+ * settings that hold where no option says otherwise, NULL: the usual ones.
  * Fails LLMILL_EXIT_USAGE with one sentence; opts wants opts_free in any case.
  */
 int opts_read(struct opts *opts, enum opts_command command,
-    const char *const *words, struct llmill_err *err);
+    const char *const *words, const struct llmill_run_conf *base,
+    struct llmill_err *err);
 
 void opts_free(struct opts *opts);
 
@@ -126,6 +130,9 @@ bool opts_given(const struct opts *opts, const char *name);
 
 /* Do the command's words name databases to look at, and nothing to run? */
 bool opts_only_looks(enum opts_command command);
+
+/* Gives what the command's words name: "database", "input". */
+const char *opts_word_name(enum opts_command command);
 
 /* Gives the option's bit in given. */
 uint64_t opts_bit(const struct opt *opt);

@@ -127,6 +127,7 @@ int
 paths_check(const struct opts *opts, struct llmill_err *err)
 {
 	struct identities all = {0};
+	bool resumes = opts->command == OPTS_RESUME;
 	char *part = part_path(opts);
 	int result;
 
@@ -138,10 +139,10 @@ paths_check(const struct opts *opts, struct llmill_err *err)
 	}
 	add(&all, "-o", opts->conf.output, true);
 	add(&all, "-o", part, true);
-	add(&all, "--db", opts->conf.db, true);
+	add(&all, resumes ? "DB" : "--db", opts->conf.db, true);
 	add(&all, "--log", opts->conf.log_path, true);
 	add(&all, "--key-file", opts->conf.key_file, false);
-	for (size_t i = 0; i < opts->inputs.count; i++)
+	for (size_t i = 0; i < opts->inputs.count && !resumes; i++)
 		add(&all, "INPUT", opts->inputs.items[i], false);
 	result = compare(&all, err);
 	for (size_t i = 0; i < all.count; i++)

@@ -84,7 +84,9 @@ struct llmill_run_conf {
 	const char *backend; /* "http", "exec", "echo[:SCRIPT]"; NULL: exec
 				when command is set, else http */
 	const char *const *command;
-	const char *url; /* NULL: environment, then api.openai.com */
+	const char *url;   /* NULL: environment, then api.openai.com */
+	bool url_recalled; /* it stands only in a database: a key goes there
+			      when it is named, or by default */
 	const char *model;
 	const char *system;
 	const char *const *params;  /* "KEY=VALUE" */
@@ -113,6 +115,9 @@ struct llmill_run_conf {
 	bool no_db;
 	bool new_db; /* never go on with an old default-named one */
 	bool require_db;
+	bool resume;	    /* go on with db by the prompts in it; no input */
+	const char *redo;   /* "failed,empty,na,length,7,20-30": these again;
+			       NULL none */
 	const char *output; /* file or "-"; NULL none */
 	enum llmill_format output_format;
 
@@ -145,6 +150,31 @@ void llmill_run_conf_init(struct llmill_run_conf *conf);
  * text is empty.
  */
 int llmill_run(const struct llmill_run_conf *conf, struct llmill_err *err);
+
+/*
+ * Going on from a database alone: what the last run on it was told.
+ */
+struct llmill_recalled;
+
+/*
+ * Fill conf (after llmill_run_conf_init, before settings that shall stand over
+ * these) with resume, db, and what the last run had: backend, URL, model,
+ * system text, parameters, workers, tries, times. Never a command, a file
+ * name, a header's value or a key.
+ * Takes db, lent to conf. Gives LLMILL_EXIT_OK, else err. *recalled owns the
+ * strings in conf; free it in any case, when conf is done with.
+ */
+int llmill_recall(const char *db, struct llmill_run_conf *conf,
+    struct llmill_recalled **recalled, struct llmill_err *err);
+
+/* Gives what the last run went through, quoted for a shell; NULL: no command.
+ */
+const char *llmill_recalled_command(const struct llmill_recalled *recalled);
+
+/* Gives the names of the headers that the last run sent; NULL: none. */
+const char *llmill_recalled_headers(const struct llmill_recalled *recalled);
+
+void llmill_recalled_free(struct llmill_recalled *recalled);
 
 /* Append-free helper for messages: copy text with terminal controls escaped,
  * cut to size. Gives out. */

@@ -28,23 +28,41 @@ environment(const char *name)
 	return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
+/* A URL out of a database is trusted no more than the database, unless it is
+ * the one that would be taken anyhow. */
+static int
+judge_recalled_url(struct backend *backend, const char *usual,
+    bool *from_environment, struct err *err)
+{
+	struct url url;
+
+	if (url_read(&url, usual, err) == -1)
+		return -1;
+	backend->url_is_strange = strcmp(url.base, backend->url.base) != 0;
+	*from_environment =
+	    !backend->url_is_strange && strcmp(usual, BACKEND_DEFAULT_URL) != 0;
+	url_free(&url);
+	return 0;
+}
+
 static int
 resolve_url(struct backend *backend, const struct llmill_run_conf *conf,
     bool *from_environment, struct err *err)
 {
+	const char *usual = environment("OPENAI_BASE_URL");
 	const char *text = conf->url;
 
-	*from_environment = false;
-	if (text == NULL) {
-		text = environment("OPENAI_BASE_URL");
-		if (text == NULL)
-			text = environment("OPENAI_API_BASE");
-		*from_environment = text != NULL;
-	}
-	if (url_read(&backend->url, text != NULL ? text : BACKEND_DEFAULT_URL,
-		err) == -1)
+	if (usual == NULL)
+		usual = environment("OPENAI_API_BASE");
+	*from_environment = usual != NULL && text == NULL;
+	if (usual == NULL)
+		usual = BACKEND_DEFAULT_URL;
+	if (url_read(&backend->url, text != NULL ? text : usual, err) == -1)
 		return -1;
 	backend->chat.url = backend->url.chat;
+	if (conf->url_recalled)
+		return judge_recalled_url(
+		    backend, usual, from_environment, err);
 	return 0;
 }
 
@@ -85,7 +103,18 @@ judge_key(struct backend *backend, const struct llmill_run_conf *conf,
 {
 	bool named = conf->key_file != NULL || conf->key_env != NULL;
 
-	if (backend->chat.key.text == NULL || backend->url.https)
+	if (backend->chat.key.text == NULL)
+		return 0;
+	if (backend->url_is_strange && !named) {
+		secret_free(&backend->chat.key);
+		backend->key_source = NULL;
+		log_say(LOG_WARN,
+		    "no key is sent to %s, which stands only in the database; "
+		    "give -u, --key-env or --key-file if it belongs there",
+		    backend->url.base);
+		return 0;
+	}
+	if (backend->url.https)
 		return 0;
 	if (!named && !url_from_environment) {
 		secret_free(&backend->chat.key);

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,6 +36,7 @@ open_store_at(
 	struct store_conf conf = {
 	    .path = path,
 	    .create_only = create_only,
+	    .resumes = mill->conf->resume,
 	    .durable = durable,
 	    .arg = mill,
 	};
@@ -172,6 +174,7 @@ say_going_on(const struct mill *mill)
 {
 	const struct store_counts *counts = &mill->counts;
 	const char *spill = store_spill_path(mill->store);
+	char again[48];
 
 	if (counts->spilled > 0 && spill != NULL)
 		log_say(LOG_NOTE, "%u answers are in %s already",
@@ -181,9 +184,11 @@ say_going_on(const struct mill *mill)
 		    (unsigned)counts->spilled);
 	if (counts->is_new || mill->db_path == NULL)
 		return;
-	log_say(LOG_NOTE, "going on with %s: %u of %u answered, %u to do",
+	snprintf(again, sizeof(again), ", %u of them again",
+	    (unsigned)counts->reopened);
+	log_say(LOG_NOTE, "going on with %s: %u of %u answered, %u to do%s",
 	    mill->db_path, (unsigned)counts->answered, (unsigned)mill->count,
-	    (unsigned)mill->stats.asked);
+	    (unsigned)mill->stats.asked, counts->reopened > 0 ? again : "");
 	if (counts->added > 0)
 		log_say(LOG_NOTE, "the list grew by %u %s",
 		    (unsigned)counts->added,
@@ -240,7 +245,9 @@ mill_load_store(struct mill *mill, struct err *err)
 	mill->asked = calloc(mill->count, 1);
 	if (mill->states == NULL || mill->asked == NULL)
 		return err_set_memory(err, "prompt states");
-	if (load(mill, err) == -1)
+	if (load(mill, err) == -1 ||
+	    store_reopen(mill->store, &mill->redo, mill->states, &mill->counts,
+		err) == -1)
 		return -1;
 	choose_asked(mill);
 	say_going_on(mill);

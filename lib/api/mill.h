@@ -7,6 +7,7 @@
 
 #include "api/backend.h"
 #include "data/input.h"
+#include "data/redo.h"
 #include "data/store.h"
 #include "run/stop.h"
 #include "view/stats.h"
@@ -26,6 +27,7 @@ struct mill {
 	struct backend backend;
 	struct prompts *prompts;
 	struct input_facts input;
+	struct redo redo;
 	struct nursery *nursery;
 	struct store *store;
 	struct store_counts counts;

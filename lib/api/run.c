@@ -24,6 +24,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "chat/worker.h"
+#include "data/recall.h"
 #include "run/coord.h"
 #include "view/export.h"
 #include "view/progress.h"
@@ -123,8 +124,22 @@ say_skipped(const struct input_facts *facts)
 						    : "");
 }
 
+/* The database has the prompts. */
 static int
-read_input(struct mill *mill, struct err *err)
+recall_input(struct mill *mill, struct err *err)
+{
+	struct recall recall;
+	int done = recall_open(&recall, mill->conf->db, err);
+
+	if (done == -1)
+		return -1;
+	done = recall_prompts(&recall, mill->prompts, err);
+	recall_close(&recall);
+	return done;
+}
+
+static int
+read_files(struct mill *mill, struct err *err)
 {
 	static const char *const none[] = {NULL};
 	const struct llmill_run_conf *conf = mill->conf;
@@ -141,14 +156,26 @@ read_input(struct mill *mill, struct err *err)
 		input.path_count++;
 	while (input.texts[input.text_count] != NULL)
 		input.text_count++;
-	mill->prompts = prompts_new(err);
-	if (mill->prompts == NULL)
-		return -1;
 	if (input_read(&input, mill->prompts, &mill->input, err) == -1) {
 		list_troubles(LOG_ERROR, mill->input.troubles);
 		return -1;
 	}
 	say_skipped(&mill->input);
+	return 0;
+}
+
+static int
+read_input(struct mill *mill, struct err *err)
+{
+	int done;
+
+	mill->prompts = prompts_new(err);
+	if (mill->prompts == NULL)
+		return -1;
+	done = mill->conf->resume ? recall_input(mill, err)
+				  : read_files(mill, err);
+	if (done == -1)
+		return -1;
 	if (prompts_seal(mill->prompts, err) == -1)
 		return -1;
 	mill->count = prompts_count(mill->prompts);
@@ -359,6 +386,7 @@ mill_free(struct mill *mill)
 	log_set_screen(-1, LOG_ERROR, NULL, NULL);
 	log_set_file(-1);
 	fd_close(&mill->log_fd);
+	redo_free(&mill->redo);
 	free(mill->db_path);
 	free(mill->states);
 	free(mill->asked);
@@ -425,7 +453,8 @@ llmill_run(const struct llmill_run_conf *conf, struct llmill_err *err)
 	struct err why = {0};
 
 	err->text[0] = '\0';
-	if (open_log(&mill, &why) == -1 ||
+	if (redo_parse(&mill.redo, conf->redo, &why) == -1 ||
+	    open_log(&mill, &why) == -1 ||
 	    backend_resolve(&mill.backend, conf, &why) == -1 ||
 	    read_input(&mill, &why) == -1 || check_range(&mill, &why) == -1)
 		goto fail;

@@ -49,12 +49,29 @@ find_key(const char *word)
 	return first;
 }
 
-static void
-put_word(struct buf *out, const char *word, bool masked)
+/* Where the value of a header begins; 0 for no header. before is the word in
+ * front, NULL at the start. */
+static size_t
+find_header_value(const char *before, const char *word)
 {
-	size_t shown = masked ? find_key(word) : 0;
+	const char *colon = strchr(word, ':');
+	bool behind = before != NULL && (strcmp(before, "-H") == 0 ||
+					    strcmp(before, "--header") == 0);
+
+	if (colon == NULL || (!behind && strncmp(word, "-H", 2) != 0 &&
+				 strncmp(word, "--header=", 9) != 0))
+		return 0;
+	return (size_t)(colon + 1 - word);
+}
+
+static void
+put_word(struct buf *out, const char *before, const char *word, bool masked)
+{
+	size_t shown = masked ? find_header_value(before, word) : 0;
 	struct buf mask;
 
+	if (masked && shown == 0)
+		shown = find_key(word);
 	if (shown == 0) {
 		text_quote_shell(out, word);
 		return;
@@ -75,7 +92,7 @@ put_argv(struct buf *out, const char *const *argv, bool masked)
 	for (size_t i = 0; argv != NULL && argv[i] != NULL; i++) {
 		if (i > 0)
 			buf_add_byte(out, ' ');
-		put_word(out, argv[i], masked);
+		put_word(out, i > 0 ? argv[i - 1] : NULL, argv[i], masked);
 	}
 }
 
@@ -109,6 +126,10 @@ put_settings(struct buf *out, const struct llmill_run_conf *conf,
 	json_put_integer(out, "timeout_ms", conf->timeout_ns / 1000000);
 	json_put_integer(
 	    out, "connect_timeout_ms", conf->connect_timeout_ns / 1000000);
+	if (conf->wait_server_ns >= 0)
+		json_put_integer(
+		    out, "wait_server_ms", conf->wait_server_ns / 1000000);
+	json_put_integer(out, "max_wait_ms", conf->max_wait_ns / 1000000);
 	json_put_integer(out, "kill_grace_ms", conf->kill_grace_ns / 1000000);
 	json_put_integer(
 	    out, "max_answer_bytes", (int64_t)conf->max_answer_bytes);

@@ -140,6 +140,14 @@ write_result(struct store *store, const struct note *note)
 	return code;
 }
 
+/* Only a new answer takes an old text's place. */
+static bool
+keeps_old_text(const struct store *store, const struct note *note)
+{
+	return note->fact.state == STORE_FAILED && store->reopened != NULL &&
+	       store->reopened[note->fact.index] == 1;
+}
+
 int
 store_write_note(struct store *store, const struct note *note, bool *is_news)
 {
@@ -149,7 +157,8 @@ store_write_note(struct store *store, const struct note *note, bool *is_news)
 	if (!note->fact.no_attempt)
 		code = write_attempt(store, note, &is_new);
 	/* Of a known one the result is there, or a newer one. */
-	*is_news = note_is_end(note) && (is_new || !note->is_old);
+	*is_news = note_is_end(note) && (is_new || !note->is_old) &&
+		   !keeps_old_text(store, note);
 	if (code == SQLITE_OK && *is_news)
 		code = write_result(store, note);
 	return code;

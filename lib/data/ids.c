@@ -28,8 +28,10 @@ store_index(const struct store *store, int64_t id, uint32_t *index)
 	uint32_t high = store->count;
 
 	if (store->ids == NULL) {
-		*index = (uint32_t)(id - 1);
-		return id >= 1 && id <= (int64_t)store->count;
+		bool found = id >= 1 && id <= (int64_t)store->count;
+
+		*index = found ? (uint32_t)(id - 1) : store->count;
+		return found;
 	}
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;

@@ -142,7 +142,7 @@ compare_plan(struct store *store, const struct plan *plan, uint32_t stored,
 		 stored != prompts_count(plan->prompts) ||
 		 !span_equals(db_column(stmt, 0), span_of(store->plan)))
 		done = compare_prompts(store, plan, stored, err);
-	if (done == 0 && code == SQLITE_ROW)
+	if (done == 0 && code == SQLITE_ROW && !store->resumes)
 		done = compare_settings(plan, db_column(stmt, 1), err);
 	sqlite3_finalize(stmt);
 	return done;
@@ -245,7 +245,8 @@ load_all(struct store *store, const struct plan *plan, uint8_t *states,
 		code = store_prepare(store);
 	if (code != SQLITE_OK)
 		return fail(store, code, err);
-	if (store_learn_ids(store, count, &stored, store->is_seed, err) == -1 ||
+	if (store_learn_ids(store, count, &stored,
+		store->is_seed || store->resumes, err) == -1 ||
 	    (stored > 0 && compare_plan(store, plan, stored, err) == -1))
 		return -1;
 	counts->is_new = stored == 0;

@@ -58,6 +58,7 @@ look(struct peek *peek, struct err *err)
 
 	if (code == SQLITE_OK)
 		code = db_number(peek->db, SQL_COUNT_OBJECTS, &objects);
+	peek->is_cut_short = code == SQLITE_READONLY_ROLLBACK;
 	if (code != SQLITE_OK)
 		return peek_fail(peek, code, err);
 	if (schema_look(peek->db, peek->name, &peek->kind, err) == -1)

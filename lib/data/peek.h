@@ -19,6 +19,7 @@ struct peek {
 	enum schema_kind kind;	   /* SCHEMA_OURS or SCHEMA_SEED */
 	bool is_seed;		   /* '' and 'NA' are open */
 	bool is_running;	   /* its coordinator's lock was held */
+	bool is_cut_short;	   /* a dead writer's journal is in the way */
 	struct lock_holder holder; /* who that is */
 };
 

@@ -10,19 +10,24 @@
 #include <sqlite3.h>
 
 #include "base/err.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "data/sql.h"
 #include "data/store_inner.h"
 
 #define SETTINGS_MAX_BYTES ((size_t)512 << 20)
 
-/* Put the plan's settings in front of the run's own. */
+/* Put the plan's settings, and the digest under which requests are known, in
+ * front of the run's own. */
 static void
-put_settings(struct buf *buf, const struct plan *plan, const char *settings)
+put_settings(struct buf *buf, const struct plan *plan, const char *requests,
+    const char *settings)
 {
 	const char *rest = strchr(settings, '{');
 
-	buf_add_text(buf, "{\"plan\":");
+	buf_add_byte(buf, '{');
+	json_put_text(buf, "requests", span_of(requests));
+	json_put_key(buf, "plan");
 	plan_put_settings(buf, plan);
 	rest = rest == NULL ? "}" : rest + 1;
 	rest += strspn(rest, " \t\r\n");
@@ -70,8 +75,8 @@ store_begin_run(struct store *store, const struct plan *plan,
 	if (store->db == NULL)
 		return err_set(err, ERR_BUSY, "%s", store->trouble);
 	buf_init(&settings, SETTINGS_MAX_BYTES);
-	put_settings(
-	    &settings, plan, run->settings == NULL ? "{}" : run->settings);
+	put_settings(&settings, plan, store->settings,
+	    run->settings == NULL ? "{}" : run->settings);
 	db_set_patience(store->db, store->patience_ms);
 	code = settings.failed ? SQLITE_NOMEM
 			       : db_run(store->db, "BEGIN IMMEDIATE");

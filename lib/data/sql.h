@@ -6,8 +6,9 @@
  * All SQL of the project's writing side, prepared once, bound by name. Each
  * text has a line on what it is for.
  *
- * The plan of a run: llm_runs.plan is the digest (plan_digest), and the key
- * "plan" of llm_runs.settings is what plan_put_settings wrote.
+ * The plan of a run: llm_runs.plan is the digest (plan_digest); in
+ * llm_runs.settings the key "plan" is what plan_put_settings wrote, and
+ * "requests" the digest of these settings (plan_settings_digest).
  *
  * A seed's database that was taken over has a run 0 of version 'seed': in it
  * '' and 'NA' mean open as well, unless an attempt says otherwise.
@@ -163,6 +164,20 @@
 	"SELECT r.id, r.prompt, i.body FROM llm_results r"                     \
 	" LEFT JOIN llm_inputs i ON i.id = r.id ORDER BY r.id"
 
+/* Under which digests runs sent their requests. */
+#define SQL_ALL_SETTINGS                                                       \
+	"SELECT DISTINCT settings FROM llm_runs WHERE settings IS NOT NULL"
+
+/* All prompts in order with what stood beside them; of a seed's database there
+ * is no more than the prompts. */
+#define SQL_RECALL                                                             \
+	"SELECT r.id, r.prompt, i.custom_id, i.fields, i.body, i.file, i.line" \
+	" FROM llm_results r LEFT JOIN llm_inputs i ON i.id = r.id"            \
+	" ORDER BY r.id"
+#define SQL_RECALL_SEED                                                        \
+	"SELECT r.id, r.prompt, NULL, NULL, NULL, NULL, NULL"                  \
+	" FROM llm_results r ORDER BY r.id"
+
 /* The results that do not look like an answer: 0 open, 2 failed, 3 open if
  * the database is a seed's. Two and three need a look at the attempts. */
 #define SQL_LOOKS                                                              \
@@ -235,6 +250,14 @@
 	" duration_ms, input_tokens, output_tokens,"                           \
 	" (SELECT count(*) FROM llm_attempts WHERE id = :id)"                  \
 	" FROM llm_attempts WHERE id = :id ORDER BY rowid DESC LIMIT 1"
+
+/* Answers that are asked for again: empty ones, "NA", those cut short. */
+#define SQL_FIND_EMPTY "SELECT id FROM llm_results WHERE result = ''"
+#define SQL_FIND_NA "SELECT id FROM llm_results WHERE result = 'NA'"
+#define SQL_FIND_LENGTH                                                        \
+	"SELECT a.id FROM llm_attempts a WHERE a.outcome = 'length' AND"       \
+	" a.rowid = (SELECT max(b.rowid) FROM llm_attempts b"                  \
+	" WHERE b.id = a.id)"
 
 /* Is there anything to do in a database lying around? */
 #define SQL_ANY_OPEN                                                           \

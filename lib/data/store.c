@@ -106,6 +106,7 @@ store_free(struct store *store)
 	spill_line_free(&store->parked);
 	buf_free(&store->columns);
 	buf_free(&store->result);
+	free(store->reopened);
 	free(store->ids);
 	free(store->shown);
 	free(store->path);
@@ -123,6 +124,7 @@ store_new(const struct store_conf *conf, struct err *err)
 	}
 	store->lock.fd = -1;
 	store->durable = conf->durable;
+	store->resumes = conf->resumes;
 	store->arg = conf->arg;
 	store->patience_ms =
 	    conf->patience_ms > 0 ? conf->patience_ms : PATIENCE_MS;
@@ -212,8 +214,12 @@ open_file(struct store *store, const char *directory, bool create_only,
     struct err *err)
 {
 	const int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-	int fd = open(store->path, flags | O_CREAT | O_EXCL, 0600);
+	int fd = -1;
 	int done = 0;
+
+	errno = EEXIST;
+	if (!store->resumes)
+		fd = open(store->path, flags | O_CREAT | O_EXCL, 0600);
 
 	if (fd != -1) {
 		done = make_file(store, fd, directory, err);

@@ -9,6 +9,7 @@
 #include "wire/reply.h"
 
 struct err;
+struct redo;
 
 /*
  * The database: every prompt, every attempt, every answer. One connection,
@@ -54,6 +55,8 @@ struct store_conf {
 				   answers; NULL: none (--no-db) */
 	bool create_only;	/* O_EXCL: a new file of a default name; an
 				   old one is ERR_SYSTEM with EEXIST */
+	bool resumes;	 /* the file must be there; its prompts are the list,
+			    whatever their ids, and other settings are meant */
 	int patience_ms; /* at the start, for another program's lock; 0: 30 s
 			  */
 	/* After a COMMIT (or a spill), once per note, in order. */
@@ -78,9 +81,10 @@ struct store_counts {
 	uint32_t answered;
 	uint32_t failed;
 	uint32_t open;
-	uint32_t added;	  /* prompts this call inserted */
-	bool is_new;	  /* there was no prompt before */
-	uint32_t spilled; /* answers taken in from a spill file */
+	uint32_t added;	   /* prompts this call inserted */
+	bool is_new;	   /* there was no prompt before */
+	uint32_t spilled;  /* answers taken in from a spill file */
+	uint32_t reopened; /* of open: they are through, and done again */
 };
 
 /*
@@ -94,6 +98,15 @@ struct store_counts {
  * one that another program locks, ERR_SYSTEM; the database is as before.
  */
 int store_load(struct store *store, const struct plan *plan, uint8_t *states,
+    struct store_counts *counts, struct err *err);
+
+/*
+ * Open prompts again that are through: in states and counts only. In the
+ * database the old text stays until a new answer is committed; a failure
+ * leaves no more than its attempts.
+ * Fails ERR_USAGE for an id that is not there; as db_fail.
+ */
+int store_reopen(struct store *store, const struct redo *redo, uint8_t *states,
     struct store_counts *counts, struct err *err);
 
 /* What llm_runs keeps of this run. */

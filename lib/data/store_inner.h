@@ -35,6 +35,7 @@ struct store {
 	char *shown; /* as given, for people */
 	enum db_mode mode;
 	enum schema_kind kind; /* as it was found */
+	bool resumes;	       /* as in store_conf */
 	bool is_loaded;	       /* list and database are one */
 	bool is_created;       /* the file, by us */
 	bool is_seed;	       /* '' and 'NA' are open */
@@ -49,8 +50,9 @@ struct store {
 	char plan[PLAN_DIGEST_BYTES];
 	char settings[PLAN_DIGEST_BYTES]; /* all but the prompts */
 	uint32_t count;			  /* prompts in the database */
-	int64_t *ids;	/* of the prompts, ascending; NULL: index + 1 */
-	int64_t run_id; /* 0: store_begin_run was not called */
+	int64_t *ids;	   /* of the prompts, ascending; NULL: index + 1 */
+	uint8_t *reopened; /* 1 per prompt that is done again; NULL: none */
+	int64_t run_id;	   /* 0: store_begin_run was not called */
 
 	struct note_queue queue;
 	int64_t due_ns;	   /* when the next commit may be */
@@ -78,7 +80,8 @@ void store_end_run(struct store *store, const char *status);
 /* store.c: what to call the database in messages. */
 const char *store_name(const struct store *store);
 
-/* ids.c: which id has a prompt, and which prompt has an id? */
+/* ids.c: which id has a prompt, and which prompt has an id? Where there is none
+ * *index is the first behind it, or the count of prompts. */
 int64_t store_id(const struct store *store, uint32_t index);
 bool store_index(const struct store *store, int64_t id, uint32_t *index);
 

@@ -13,8 +13,12 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/json.h"
 #include "base/log.h"
+#include "data/sql.h"
 #include "data/store_inner.h"
+
+#define DIGESTS_MOST 64 /* different settings on one database */
 
 struct intake {
 	struct store *store;
@@ -22,7 +26,42 @@ struct intake {
 	struct store_counts *counts;
 	int code; /* SQLite's, of the line that failed */
 	bool into_queue;
+	/* Under which settings answers to this list's prompts were asked for:
+	 * by this run, and by earlier ones on the database. */
+	char digests[DIGESTS_MOST][PLAN_DIGEST_BYTES];
+	size_t digest_count;
 };
+
+static void
+add_digest(struct intake *intake, struct span digest)
+{
+	if (digest.size != PLAN_DIGEST_BYTES - 1 ||
+	    intake->digest_count == DIGESTS_MOST)
+		return;
+	for (size_t i = 0; i < intake->digest_count; i++)
+		if (span_equals(digest, span_of(intake->digests[i])))
+			return;
+	memcpy(
+	    intake->digests[intake->digest_count++], digest.data, digest.size);
+}
+
+static int
+learn_digests(struct intake *intake)
+{
+	struct sqlite3_stmt *stmt;
+	int code = db_prepare(intake->store->db, SQL_ALL_SETTINGS, &stmt);
+
+	add_digest(intake, span_of(intake->store->settings));
+	while (code == SQLITE_OK && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
+		struct json *root = json_parse(db_column(stmt, 0), NULL);
+
+		code = SQLITE_OK;
+		add_digest(intake, json_string(json_get(root, "requests")));
+		json_free(root);
+	}
+	sqlite3_finalize(stmt);
+	return code == SQLITE_DONE ? SQLITE_OK : code;
+}
 
 /* Does the line's end say more than what is known of the prompt? */
 static bool
@@ -34,14 +73,18 @@ is_better(const struct note *note, enum store_state known)
 }
 
 static bool
-is_ours(const struct store *store, const struct spill_line *line)
+is_ours(const struct intake *intake, const struct spill_line *line)
 {
 	char request[PLAN_DIGEST_BYTES];
 	struct record record =
-	    prompts_at(store->prompts, line->note->fact.index);
+	    prompts_at(intake->store->prompts, line->note->fact.index);
 
-	plan_request_digest(store->settings, &record, request);
-	return strcmp(request, line->request) == 0;
+	for (size_t i = 0; i < intake->digest_count; i++) {
+		plan_request_digest(intake->digests[i], &record, request);
+		if (strcmp(request, line->request) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* Put the note (taken) into the queue, its bytes left where they are. */
@@ -67,7 +110,7 @@ take(void *arg, struct spill_line *line)
 	bool is_news;
 
 	if (!store_index(store, line->id, &note->fact.index) ||
-	    !is_ours(store, line))
+	    !is_ours(intake, line))
 		return 0;
 	state = &intake->states[note->fact.index];
 	note->is_old = true;
@@ -167,12 +210,19 @@ store_take_in(struct store *store, uint8_t *states, struct store_counts *counts,
     struct err *err)
 {
 	struct intake intake = {
-	    .store = store, .states = states, .counts = counts};
+	    .store = store,
+	    .states = states,
+	    .counts = counts,
+	};
 	uint8_t *before = NULL;
 	int done = 0;
+	int code;
 
 	if (store->spill == NULL)
 		return 0;
+	code = learn_digests(&intake);
+	if (code != SQLITE_OK)
+		return db_fail(err, store->db, code, store_name(store));
 	for (size_t i = 0; i < SPILL_PLACE_COUNT && done == 0; i++) {
 		int held = spill_hold(store->spill, i, err);
 

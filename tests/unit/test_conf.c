@@ -66,7 +66,7 @@ complete(const char *const *words)
 {
 	opts_free(&opts);
 	memset(&err, 0, sizeof(err));
-	if (opts_read(&opts, OPTS_RUN, words, &err) < 0)
+	if (opts_read(&opts, OPTS_RUN, words, NULL, &err) < 0)
 		fail_msg("not even read: %s", err.text);
 	return conf_complete(&opts, &err);
 }

@@ -38,7 +38,7 @@ accept(const char *const *words)
 {
 	opts_free(&opts);
 	err.text[0] = '\0';
-	if (opts_read(&opts, OPTS_RUN, words, &err) < 0)
+	if (opts_read(&opts, OPTS_RUN, words, NULL, &err) < 0)
 		fail_msg("refused: %s", err.text);
 }
 
@@ -49,7 +49,7 @@ refuse_for(
 {
 	opts_free(&opts);
 	memset(&err, 0, sizeof(err));
-	assert_int_equal(opts_read(&opts, command, words, &err), -1);
+	assert_int_equal(opts_read(&opts, command, words, NULL, &err), -1);
 	assert_int_equal(err.status, LLMILL_EXIT_USAGE);
 	if (!strstr(err.text, text))
 		fail_msg("\"%s\" does not say \"%s\"", err.text, text);
@@ -330,8 +330,9 @@ commands_that_look_take_names_and_few_options(void **state)
 {
 	(void)state;
 	opts_free(&opts);
-	assert_int_equal(opts_read(&opts, OPTS_STATUS,
-			     WORDS("a.db", "--json", "--", "--watch"), &err),
+	assert_int_equal(
+	    opts_read(&opts, OPTS_STATUS,
+		WORDS("a.db", "--json", "--", "--watch"), NULL, &err),
 	    0);
 	assert_int_equal(opts.inputs.count, 2);
 	assert_string_equal(opts.inputs.items[1], "--watch");
@@ -377,7 +378,8 @@ check_takes_its_own_options_only(void **state)
 	(void)state;
 	opts_free(&opts);
 	assert_int_equal(
-	    opts_read(&opts, OPTS_CHECK, WORDS("-m", "x", "-v"), &err), 0);
+	    opts_read(&opts, OPTS_CHECK, WORDS("-m", "x", "-v"), NULL, &err),
+	    0);
 	refuse_for(OPTS_CHECK, WORDS("--db=x"), "an option of run");
 	refuse_for(OPTS_CHECK, WORDS("-j8"), "an option of run");
 	refuse_for(OPTS_CHECK, WORDS("--modle=x"), "-m, --model");

@@ -140,6 +140,30 @@ a_damaged_spill_gives_what_is_sound(void **state)
 	room_free(&room);
 }
 
+/* The rest is meant to be answered by another model; what is spilled was asked
+ * for by this database's own last run, and is paid for. */
+static void
+a_run_with_other_settings_takes_in_what_its_database_asked_for(void **state)
+{
+	struct room room;
+	sqlite3 *other;
+
+	(void)state;
+	room_init(&room, 2);
+	assert_int_equal(room_open(&room), 0);
+	other = hold_lock();
+	room_answer(&room, 0, "by the old model");
+	room_close(&room);
+	let_go(other);
+	room.plan.model = span_of("new");
+	room.conf.resumes = true;
+	assert_int_equal(room_open(&room), 0);
+	assert_int_equal(room.counts.spilled, 1);
+	assert_int_equal(room.states[0], STORE_ANSWERED);
+	assert_int_equal(scratch_size("runs.db.spill.jsonl"), -1);
+	room_free(&room);
+}
+
 /* The path cannot be had in the second run either: what is in the spill file
  * is known, written down once, and still not where it was asked for. */
 static void
@@ -272,6 +296,8 @@ main(void)
 	    IN_SCRATCH(what_was_spilled_is_taken_in),
 	    IN_SCRATCH(a_spill_is_taken_in_once),
 	    IN_SCRATCH(a_damaged_spill_gives_what_is_sound),
+	    IN_SCRATCH(
+		a_run_with_other_settings_takes_in_what_its_database_asked_for),
 	    IN_SCRATCH(a_stand_in_knows_what_was_spilled),
 	    IN_SCRATCH(what_the_database_cannot_take_waits_and_is_known),
 	    IN_SCRATCH(a_spill_in_use_is_left_alone),

@@ -92,6 +92,22 @@ what_looks_like_a_key_is_masked(void **state)
 	}
 }
 
+/* Settings keep the names of headers and no values; nor may this do. */
+static void
+values_of_headers_are_masked(void **state)
+{
+	static const char *const argv[] = {"-H", "X-Team: blue", "-HX-A: b",
+	    "--header", "C:d", "--header=E: f", "-u", "http://h:1/v1", NULL};
+
+	(void)state;
+	expect_argv(argv, true,
+	    "-H 'X-Team:***' '-HX-A:***' --header 'C:***' '--header=E:***' "
+	    "-u http://h:1/v1");
+	expect_argv(argv, false,
+	    "-H 'X-Team: blue' '-HX-A: b' --header C:d '--header=E: f' "
+	    "-u http://h:1/v1");
+}
+
 static void
 what_is_no_key_stays_readable(void **state)
 {
@@ -366,6 +382,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(words_are_quoted_so_that_a_shell_gives_them_back),
 	    cmocka_unit_test(what_looks_like_a_key_is_masked),
+	    cmocka_unit_test(values_of_headers_are_masked),
 	    cmocka_unit_test(what_is_no_key_stays_readable),
 	    cmocka_unit_test(a_mask_that_does_not_fit_shows_nothing),
 	    cmocka_unit_test(

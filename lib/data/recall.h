@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef RECALL_H
+#define RECALL_H
+
+#include "data/peek.h"
+
+struct buf;
+struct err;
+struct prompts;
+
+/*
+ * What a database knows by itself, for a run that goes on without its input:
+ * the prompts in the order of their ids, and what the last run was told.
+ */
+struct recall {
+	struct peek peek;
+};
+
+/*
+ * Open the database at path. A write that was cut short is undone first.
+ * Fails as peek_open, and ERR_BUSY naming the holder while a coordinator works
+ * on it; recall_close is not needed then.
+ */
+int recall_open(struct recall *recall, const char *path, struct err *err);
+
+/*
+ * Append all prompts, with what stood beside them in their input.
+ * Fails ERR_INPUT for a database without any, or a prompt that is no text;
+ * ERR_MEMORY.
+ */
+int recall_prompts(
+    struct recall *recall, struct prompts *prompts, struct err *err);
+
+/* Append llm_runs.settings of the last run; nothing where there was none. */
+int recall_settings(
+    struct recall *recall, struct buf *settings, struct err *err);
+
+void recall_close(struct recall *recall);
+
+#endif
