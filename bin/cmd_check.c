@@ -267,6 +267,9 @@ check(struct opts *opts, struct llmill_err *err)
 		return status;
 	print_used(opts, &seen);
 	print_came(&seen);
+	/* With or without a pause that it asks for. */
+	if (strcmp(seen.outcome, "rate_limited") == 0)
+		return LLMILL_EXIT_BACKEND;
 	return status == LLMILL_EXIT_FAILED ? LLMILL_EXIT_BACKEND : status;
 }
 

@@ -202,7 +202,9 @@ note_result(const struct note *note, struct buf *scratch)
 		reason = span_of(outcome_trait(reply->outcome)->words);
 	buf_clear(scratch);
 	buf_printf(scratch,
-	    "Error: Failed after %u attempts: ", (unsigned)note->fact.tries);
+	    "Error: Failed after %u attempts: ",
+	    /* What was charged, and there was at least one attempt. */
+	    note->fact.tries > 0 ? (unsigned)note->fact.tries : 1);
 	/* It must be text: as a BLOB it would look like an answer. */
 	if (text_is_utf8(reason, NULL))
 		text_one_line(scratch, reason, REASON_MAX_BYTES);

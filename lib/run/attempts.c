@@ -12,8 +12,6 @@
 #include "run/coord_impl.h"
 #include "view/stats.h"
 
-#define COORD_PAUSE_MOST (3600 * CLOCK_S) /* asked for: a longer one stops */
-
 static void
 remember(struct coord *coord, const struct store_note *note)
 {
@@ -107,9 +105,9 @@ stop_for_pause(struct coord *coord, int64_t pause_ns, const char *why)
 	char pause[32];
 
 	snprintf(reason, sizeof(reason),
-	    "the server asks for a pause of %s: %.*s",
-	    text_duration(pause_ns, pause, sizeof(pause)), COORD_WHY_BYTES - 96,
-	    why);
+	    "the server asks for a pause of %s, longer than --max-wait: %.*s",
+	    text_duration(pause_ns, pause, sizeof(pause)),
+	    COORD_WHY_BYTES - 128, why);
 	stop_ask(coord->conf.stop, STOP_EXIT_EARLY, reason);
 }
 
@@ -148,6 +146,21 @@ ran_into_limit(const struct reply *reply)
 	       span_equals(reply->finish_reason, span_of("length"));
 }
 
+/* How long a prompt that met a rate limit waits is how long the whole run
+ * does, whoever asked for it; a run that stops waits for nobody. */
+static void
+count_cool_down(const struct coord *coord, struct sched_result *result)
+{
+	int64_t left_ns = coord->pace.cool_until_ns - coord->now_ns;
+
+	if (result->outcome != OUTCOME_RATE_LIMITED)
+		return;
+	if (coord->conf.stop->phase != STOP_NONE)
+		result->outcome = OUTCOME_INTERRUPTED;
+	else if (left_ns > result->retry_after_ns)
+		result->retry_after_ns = left_ns;
+}
+
 static enum sched_verdict
 ask_sched(struct coord *coord, struct pool_report *report,
     int64_t retry_after_ns, char *why)
@@ -158,9 +171,11 @@ ask_sched(struct coord *coord, struct pool_report *report,
 	    .retry_after_ns = retry_after_ns,
 	    .hopeless = ran_into_limit(&report->reply),
 	};
-	enum sched_verdict verdict =
-	    sched_report(coord->sched, report->index, &result, coord->now_ns);
+	enum sched_verdict verdict;
 
+	count_cool_down(coord, &result);
+	verdict =
+	    sched_report(coord->sched, report->index, &result, coord->now_ns);
 	if (verdict == SCHED_POISON) {
 		char last[COORD_WHY_BYTES - 64];
 
@@ -195,7 +210,7 @@ take_attempt(struct coord *coord, struct pool_report *report)
 	excuse_command(coord, report);
 	one_line(reply->error, why);
 	count_attempt(coord, report);
-	if (retry_after_ns > COORD_PAUSE_MOST) {
+	if (retry_after_ns > coord->conf.policy.wait_max_ns) {
 		stop_for_pause(coord, retry_after_ns, why);
 		retry_after_ns = -1;
 	}

@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import socket
+import time
 
 import pytest
 
@@ -383,6 +384,48 @@ def test_waits_for_rate_limits_have_an_end(mill, server):
     assert done.status == 1, done
     assert {row["outcome"] for row in attempts(mill)} == {"rate_limited"}
     assert len(asked(server, LIMITED)) == 2
+    (text,) = mill.results("a.db")
+    assert text.startswith("Error: Failed after 1 attempts: ")
+
+
+def test_a_cool_down_of_the_whole_run_counts_as_waiting(mill, stub):
+    """The second prompt asks for nothing, but has to wait for the first."""
+    server = stub([{"match": {"nth": 1}, "do": {
+        "status": 429, "headers": {"Retry-After": "1.5"}, "delay": 0.2}},
+        {"match": {"nth": 2}, "do": {"status": 429, "delay": 0.3}},
+        {"match": {}, "do": {
+            "status": 429, "headers": {"Retry-After": "0.5"}, "delay": 0.1}}])
+    done = send(mill, server, "-j", 2, "--max-wait", "1.6",
+                prompts=["p1", "p2"])
+    assert done.status == 1, done
+    # Both wait for 1.5 s, and have none left for 0.5 s more.
+    assert len(server.requests()) == 4
+
+
+@pytest.mark.parametrize("wait", ["2", "0"])
+def test_a_pause_longer_than_max_wait_stops_at_once(mill, stub, wait):
+    server = stub([{"match": {}, "do": {
+        "status": 429, "headers": {"Retry-After": "5"}}}])
+    done = send(mill, server, "-j", 1, "--max-wait", wait,
+                prompts=["a", "b", "c", "d"])
+    assert done.status == 75 and done.seconds < 2, done
+    assert "a pause of 5.0 s, longer than --max-wait" in done.words
+    assert len(server.requests()) == 1
+    assert mill.results("a.db") == [None] * 4
+
+
+def test_a_longer_max_wait_takes_a_longer_pause(mill, stub):
+    server = stub([{"match": {"nth": 1}, "do": {
+        "status": 429, "headers": {"Retry-After": "5400"}}}])
+    mill.write("in.txt", "a\n")
+    run = mill.start("run", "in.txt", "-u", server.url, "-m", "m", "--db",
+                     "a.db", "--max-wait", "3h", "-v")
+    run.wait_err("rate_limited")
+    time.sleep(0.3)
+    assert run.popen.poll() is None
+    run.signal(signal.SIGTERM)
+    done = run.wait()
+    assert done.status == 75 and "pause" not in done.words, done
 
 
 TOMORROW = ask({"status": 429, "headers": {"Retry-After": "86400"}})

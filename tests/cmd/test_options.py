@@ -360,6 +360,8 @@ def test_check_says_what_it_used_and_what_came(mill, stub):
                                         "code": "model_not_found"}}},
      "no_model (HTTP status 404)", "/models"),
     ({"status": 429}, "rate_limited (HTTP status 429)", "fewer workers"),
+    ({"status": 429, "headers": {"Retry-After": "5"}},
+     "rate_limited (HTTP status 429)", "fewer workers"),
     ({"body": "<html>"}, "garbage (HTTP status 200)", "/v1"),
 ], ids=str)
 def test_check_says_what_is_wrong_and_what_to_do(
