@@ -225,7 +225,7 @@ child_bury(struct child *child)
 		if (child->pid_fd != -1 &&
 		    child_wait(child, CHILD_END_MS, &death))
 			reap_bury(child->pid_fd);
-		reap_sweep(NULL, NULL, CHILD_END_MS);
+		reap_sweep(NULL, NULL, CHILD_END_MS, NULL);
 		child->pid = -1;
 	}
 	fd_close(&child->pid_fd);

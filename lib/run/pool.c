@@ -174,8 +174,9 @@ pool_free(struct pool *pool)
 	if (pool->slots != NULL)
 		for (uint32_t i = 0; i < pool->conf.slots; i++)
 			slot_end_now(pool, &pool->slots[i]);
-	if (pool->sweep_wanted)
-		reap_sweep(is_known, pool, POOL_SWEEP_MS);
+	if (pool->sweep_wanted &&
+	    !reap_sweep(is_known, pool, POOL_LAST_SWEEP_MS, NULL))
+		log_say(LOG_WARN, "processes of dead workers are left behind");
 	loop_unwatch(pool->loop, &pool->births_watch);
 	buf_free(&pool->out);
 	buf_free(&pool->text);
@@ -368,17 +369,21 @@ is_known(void *arg, pid_t pid)
 	return false;
 }
 
-/* Whoever a dead worker's commands left behind is our child now. Not while a
- * birth is outstanding: the newborn would be a stranger. With more children
+/* Whoever a dead worker's commands left behind is our child now. A deep family
+ * takes several looks, so that nobody waits for it. Not while a birth is outstanding: the newborn would be a stranger. With more children
  * of the host's own than we can remember, nobody is swept. */
 static void
-sweep(struct pool *pool)
+sweep(struct pool *pool, int64_t now_ns)
 {
+	int64_t again_ns = clock_add(now_ns, POOL_SWEEP_AGAIN);
+
 	if (!pool->sweep_wanted || pool->outstanding > 0 ||
 	    pool->old_children_count > POOL_OLD_CHILDREN)
 		return;
-	pool->sweep_wanted = false;
-	reap_sweep(is_known, pool, POOL_SWEEP_MS);
+	pool->sweep_wanted =
+	    !reap_sweep(is_known, pool, POOL_SWEEP_MS, NULL);
+	if (pool->sweep_wanted && again_ns < pool->soonest_ns)
+		pool->soonest_ns = again_ns;
 }
 
 /* Nobody is judged before what is already in the pipe was heard: this
@@ -437,7 +442,7 @@ pool_tick(struct pool *pool, int64_t now_ns)
 	if (pool->in_state[SLOT_EMPTY] > 0)
 		births_start(pool, now_ns);
 	dismiss_surplus(pool, now_ns);
-	sweep(pool);
+	sweep(pool, now_ns);
 }
 
 int64_t

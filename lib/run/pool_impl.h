@@ -21,6 +21,8 @@
 #define POOL_THROTTLE_MOST (30 * CLOCK_S)
 #define POOL_LEAVE_WITHIN (1 * CLOCK_S) /* idle, and deaf to STOP */
 #define POOL_SWEEP_MS 20		/* bound on one look at /proc */
+#define POOL_SWEEP_AGAIN (20 * CLOCK_MS) /* after one that was not enough */
+#define POOL_LAST_SWEEP_MS 5000	/* at the end: a kill may take its time */
 #define POOL_END_WITHIN_MS 1000		/* for one death or birth, at the end */
 #define POOL_LAST_READS 64     /* bound on what a corpse's pipes hold */
 #define POOL_BIRTHS_AT_ONCE 64 /* asked for and not noticed yet */

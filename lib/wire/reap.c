@@ -204,11 +204,13 @@ has_children(void)
 	return wait_quietly(P_ALL, 0, &info, WNOWAIT) == 0;
 }
 
-size_t
-reap_sweep(bool (*spare)(void *arg, pid_t pid), void *arg, int limit_ms)
+bool
+reap_sweep(bool (*spare)(void *arg, pid_t pid), void *arg, int limit_ms,
+    size_t *killed)
 {
 	const int64_t until_ns = clock_now_ns() + limit_ms * CLOCK_MS;
 	struct sweep sweep = {.spare = spare, .arg = arg, .waiting_fd = -1};
+	bool clean = true;
 
 	while (has_children()) {
 		struct pollfd dying = {.events = POLLIN};
@@ -217,7 +219,8 @@ reap_sweep(bool (*spare)(void *arg, pid_t pid), void *arg, int limit_ms)
 		visit_children(sweep_one, &sweep);
 		if (sweep.buried == 0 && sweep.waiting_fd == -1)
 			break;
-		if (clock_now_ns() >= until_ns)
+		clean = clock_now_ns() < until_ns;
+		if (!clean)
 			break;
 		dying.fd = sweep.waiting_fd;
 		if (dying.fd != -1)
@@ -225,7 +228,9 @@ reap_sweep(bool (*spare)(void *arg, pid_t pid), void *arg, int limit_ms)
 		fd_close(&sweep.waiting_fd);
 	}
 	fd_close(&sweep.waiting_fd);
-	return sweep.killed;
+	if (killed != NULL)
+		*killed += sweep.killed;
+	return clean;
 }
 
 void

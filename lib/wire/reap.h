@@ -42,9 +42,12 @@ int reap_signal_group(pid_t leader, int signal_number);
  * spare says to leave alone: what backends left behind and a subreaper
  * adopted. Goes on until a look finds none, at most for limit_ms.
  * Takes spare, NULL to spare nobody.
- * Gives how many were killed. Cost: one look through /proc per round.
+ * Gives true when nobody is left, false when the time ran out before: a deep
+ * family comes up one generation after the other. Adds how many were killed
+ * to *killed unless that is NULL. Cost: one look through /proc per round.
  */
-size_t reap_sweep(bool (*spare)(void *arg, pid_t pid), void *arg, int limit_ms);
+bool reap_sweep(bool (*spare)(void *arg, pid_t pid), void *arg, int limit_ms,
+    size_t *killed);
 
 /* Write "signal 11 (Segmentation fault)" or "exit status 3" to out, cut to
  * size bytes with the NUL. */

@@ -160,6 +160,34 @@ def test_a_killed_workers_command_and_its_daemons_die_with_it(mill):
     mill.no_process_left(0)
 
 
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_killed_workers_deep_family_dies_with_it(mill, others):
+    """Sixty sessions, each the parent of the next, deaf to TERM: whether the
+    run goes on after that or ends."""
+    mill.script("chain", """
+        trap '' TERM
+        test $1 = 0 && touch ready && exec sleep 100000
+        setsid ./chain $(($1 - 1)) &
+        wait\n""")
+    mill.script("cmd", """
+        read -r p
+        test "$p" = p1 || until test -e go; do sleep 0.02; done
+        test "$p$LLMILL_ATTEMPT" = p11 && exec ./chain 60
+        echo fine\n""")
+    numbers(mill, 1 + others)
+    run = mill.start("run", "p", "--db", "x.db", "-j", "2", "--", "./cmd")
+    until((mill.dir / "ready").exists, "the family")
+    worker, = (process for process, id in busy(mill) if id == 1)
+    worker.signal(signal.SIGKILL)
+    if others:
+        until(lambda: not mill.processes("sleep 100000") and
+              not mill.processes("/bin/sh ./chain"), "their end", 5)
+        mill.write("go", "")
+    done = run.wait()
+    assert done.status == 0, done
+    mill.no_process_left(0)
+
+
 @pytest.mark.parametrize("backend", [
     ["--backend", "echo:ms=200"],
     ["--", "sh", "-c", "sleep 0.2; cat"],

@@ -200,6 +200,16 @@ leave_daemon(void)
 	fd_close(&ready[1]);
 }
 
+/* Sweep to the end. Gives how many were killed. */
+static size_t
+sweep_count(bool (*spare)(void *arg, pid_t pid), void *arg)
+{
+	size_t killed = 0;
+
+	NEED(reap_sweep(spare, arg, 5000, &killed));
+	return killed;
+}
+
 static void
 sweep_all(void *arg)
 {
@@ -207,9 +217,9 @@ sweep_all(void *arg)
 	leave_daemon();
 	leave_daemon();
 	NEED(!apart_is_childless());
-	NEED(reap_sweep(NULL, NULL, 5000) == 2);
+	NEED(sweep_count(NULL, NULL) == 2);
 	NEED(apart_is_childless());
-	NEED(reap_sweep(NULL, NULL, 5000) == 0);
+	NEED(sweep_count(NULL, NULL) == 0);
 }
 
 static void
@@ -231,7 +241,7 @@ sweep_a_family(void *arg)
 			setsid();
 		wait_for_ever();
 	}
-	NEED(reap_sweep(NULL, NULL, 5000) >= 1);
+	NEED(sweep_count(NULL, NULL) >= 1);
 	NEED(apart_is_childless());
 }
 
@@ -240,6 +250,51 @@ sweep_goes_on_until_nobody_is_left(void **state)
 {
 	(void)state;
 	assert_int_equal(apart_run(sweep_a_family, NULL), 0);
+}
+
+/* A chain of sessions, each member the parent of the next, deaf to TERM. */
+static void
+start_chain(int length)
+{
+	int ready[2];
+	char byte;
+
+	NEED(fd_pipe(&ready[0], &ready[1], NULL) == 0);
+	if (fork() == 0) {
+		signal(SIGTERM, SIG_IGN);
+		for (int i = 1; i < length; i++) {
+			setsid();
+			if (fork() != 0)
+				wait_for_ever();
+		}
+		NEED(write(ready[1], "", 1) == 1);
+		wait_for_ever();
+	}
+	NEED(read(ready[0], &byte, 1) == 1);
+	fd_close(&ready[0]);
+	fd_close(&ready[1]);
+}
+
+static void
+sweep_a_deep_family(void *arg)
+{
+	size_t killed = 0;
+	int looks = 1;
+
+	(void)arg;
+	start_chain(60);
+	while (!reap_sweep(NULL, NULL, 0, &killed))
+		NEED(looks++ < 1000);
+	NEED(looks > 10);
+	NEED(killed == 60);
+	NEED(apart_is_childless());
+}
+
+static void
+sweep_says_when_there_was_not_time_enough(void **state)
+{
+	(void)state;
+	assert_int_equal(apart_run(sweep_a_deep_family, NULL), 0);
 }
 
 static void
@@ -253,7 +308,7 @@ sweep_the_stopped_and_the_dead(void *arg)
 		_exit(0);
 	await_death(dead);
 	NEED(kill(stopped, SIGSTOP) == 0);
-	NEED(reap_sweep(NULL, NULL, 5000) == 1);
+	NEED(sweep_count(NULL, NULL) == 1);
 	NEED(apart_is_childless());
 }
 
@@ -279,7 +334,7 @@ sweep_all_but_one(void *arg)
 
 	(void)arg;
 	start_idler();
-	NEED(reap_sweep(is_that, &spared, 5000) == 1);
+	NEED(sweep_count(is_that, &spared) == 1);
 	NEED(reap_look(pid_fd, &death) == REAP_ALIVE);
 	NEED(reap_signal(pid_fd, SIGKILL) == 0);
 	NEED(waitpid(spared, NULL, 0) == spared);
@@ -307,7 +362,7 @@ sweep_a_liar(void *arg)
 		wait_for_ever();
 	}
 	NEED(read(ready[0], &byte, 1) == 1);
-	NEED(reap_sweep(NULL, NULL, 5000) == 1);
+	NEED(sweep_count(NULL, NULL) == 1);
 	NEED(apart_is_childless());
 	fd_close(&ready[0]);
 	fd_close(&ready[1]);
@@ -335,7 +390,7 @@ count_children(void *arg)
 	NEED(pids[0] == first || pids[0] == second);
 	NEED(reap_children(pids, 2) == 2);
 	NEED(pids[0] + pids[1] == first + second);
-	NEED(reap_sweep(NULL, NULL, 5000) == 2);
+	NEED(sweep_count(NULL, NULL) == 2);
 }
 
 static void
@@ -373,6 +428,7 @@ main(void)
 	    cmocka_unit_test(signal_group_reaches_all_members),
 	    cmocka_unit_test(sweep_finds_adopted_daemons),
 	    cmocka_unit_test(sweep_goes_on_until_nobody_is_left),
+	    cmocka_unit_test(sweep_says_when_there_was_not_time_enough),
 	    cmocka_unit_test(sweep_buries_corpses_but_counts_only_the_killed),
 	    cmocka_unit_test(sweep_spares_whom_it_is_told_to),
 	    cmocka_unit_test(sweep_is_not_fooled_by_a_name),
