@@ -23,20 +23,19 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "chat/child.h"
 #include "chat/worker.h"
 #include "data/recall.h"
 #include "run/coord.h"
 #include "view/export.h"
 #include "view/progress.h"
 #include "wire/frame.h"
-#include "wire/reap.h"
 #include "wire/spawn.h"
 
 #define RUN_FDS_PER_WORKER 4 /* down, up, stderr, pidfd */
 #define RUN_FDS_BESIDE 64    /* database, log, files, the host's own */
 #define RUN_LATE_AFTER (250 * CLOCK_MS) /* the worker's own timer is first */
 #define RUN_DELAY_MAX (60 * CLOCK_S)
-#define RUN_TICK_MS 11	      /* CLK_TCK is 100 wherever Linux runs */
 #define RUN_ASK_AGAIN_MS 1000 /* for the model, of a server to come */
 #define RUN_WAIT_FIRST (30 * CLOCK_S)
 #define RUN_WAIT_LATER (900 * CLOCK_S)
@@ -209,12 +208,8 @@ open_nursery(struct mill *mill, struct err *err)
 	};
 
 	/* What a dead worker's command left behind comes to us. */
-	if (conf->own_process)
+	if (conf->own_process && heritage.reaps)
 		prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-	/* Who is there already must be older than the nursery by a tick of
-	 * the kernel's clock: that is how the pool knows them. */
-	if (conf->own_process && reap_children(NULL, 0) > 0)
-		poll(NULL, 0, RUN_TICK_MS);
 	mill->nursery = nursery_open(&heritage, err);
 	return mill->nursery != NULL ? 0 : -1;
 }
@@ -303,6 +298,8 @@ fill_coord(struct mill *mill, struct coord_conf *coord)
 	const struct llmill_run_conf *conf = mill->conf;
 	int64_t wait_ns = conf->wait_server_ns;
 
+	snprintf(
+	    mill->mark, sizeof(mill->mark), CHILD_MARK "=%d", (int)getpid());
 	*coord = (struct coord_conf){
 	    .count = mill->count,
 	    .states = mill->states,
@@ -332,6 +329,7 @@ fill_coord(struct mill *mill, struct coord_conf *coord)
 		    .frame_cap_bytes = FRAME_CAP_BYTES,
 		    .sweeps = conf->own_process &&
 			      mill->backend.chat.kind->owns_processes,
+		    .mark = mill->mark,
 		    .words = keep_words,
 		},
 	    .timeout_ns = timeout_of(mill),

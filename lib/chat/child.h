@@ -11,6 +11,10 @@
 
 struct err;
 
+/* The environment variable by which what a run has started can be told from
+ * strangers; its value is the coordinator's pid. */
+#define CHILD_MARK "LLMILL_PID"
+
 /*
  * A command of the user's as a child of the worker: own process group, dies
  * with the worker (PDEATHSIG), clear signal mask, default handlers, nothing

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -195,7 +196,8 @@ start(
 	char id[48];
 	char attempt[48];
 	char worker[48];
-	const char *const extra[] = {id, attempt, worker, NULL};
+	char mark[48];
+	const char *const extra[] = {id, attempt, worker, mark, NULL};
 	bool in_exec;
 	int number;
 
@@ -212,6 +214,7 @@ start(
 	snprintf(
 	    attempt, sizeof(attempt), "LLMILL_ATTEMPT=%u", request->attempt);
 	snprintf(worker, sizeof(worker), "LLMILL_WORKER=%u", request->worker);
+	snprintf(mark, sizeof(mark), CHILD_MARK "=%d", (int)getppid());
 	if (child_start(child, self->argv, extra, &number, &in_exec) == -1)
 		return judge_start(self, number, in_exec);
 	return OUTCOME_OK;

@@ -201,8 +201,7 @@ note_result(const struct note *note, struct buf *scratch)
 	if (reason.size == 0)
 		reason = span_of(outcome_trait(reply->outcome)->words);
 	buf_clear(scratch);
-	buf_printf(scratch,
-	    "Error: Failed after %u attempts: ",
+	buf_printf(scratch, "Error: Failed after %u attempts: ",
 	    /* What was charged, and there was at least one attempt. */
 	    note->fact.tries > 0 ? (unsigned)note->fact.tries : 1);
 	/* It must be text: as a BLOB it would look like an answer. */

@@ -113,7 +113,7 @@ pool_new(const struct pool_conf *conf, struct loop *loop,
 {
 	struct pool *pool = calloc(1, sizeof(*pool));
 
-	MUST(conf->slots >= 1);
+	MUST(conf->slots >= 1 && (!conf->sweeps || conf->mark != NULL));
 	if (pool == NULL) {
 		err_set_memory(err, "worker pool");
 		return NULL;
@@ -129,10 +129,8 @@ pool_new(const struct pool_conf *conf, struct loop *loop,
 	STAILQ_INIT(&pool->news);
 	buf_init(&pool->out, MSG_JOB_MAX_BYTES);
 	buf_init(&pool->text, 8192);
-	pool->began_ticks = reap_start_ticks(nursery_pid(nursery));
-	if (conf->sweeps)
-		pool->old_children_count =
-		    reap_children(pool->old_children, POOL_OLD_CHILDREN);
+	pool->has_strangers =
+	    conf->sweeps && reap_has_other_child(nursery_pid(nursery));
 	pool->slots = calloc(conf->slots, sizeof(*pool->slots));
 	if (pool->slots == NULL) {
 		err_set_memory(err, "worker slots");
@@ -163,7 +161,7 @@ slot_end_now(struct pool *pool, struct slot *slot)
 	buf_free(&slot->inbox);
 }
 
-static bool is_known(void *arg, pid_t pid);
+static bool is_known(void *arg, pid_t pid, bool dead);
 
 void
 pool_free(struct pool *pool)
@@ -350,40 +348,37 @@ pool_give(struct pool *pool, uint32_t index, uint32_t attempt,
 /* ---- time ---- */
 
 static bool
-is_known(void *arg, pid_t pid)
+is_known(void *arg, pid_t pid, bool dead)
 {
 	struct pool *pool = arg;
 
-	/* Whatever hung below an old child of the host's and came to us when
-	 * that one ended. */
-	if (reap_start_ticks(pid) < pool->began_ticks ||
-	    pid == nursery_pid(pool->nursery))
+	if (pid == nursery_pid(pool->nursery))
 		return true;
-	for (size_t i = 0;
-	     i < pool->old_children_count && i < POOL_OLD_CHILDREN; i++)
-		if (pool->old_children[i] == pid)
-			return true;
 	for (uint32_t i = 0; i < pool->conf.slots; i++)
 		if (pool->slots[i].pid == pid)
 			return true;
-	return false;
+	/* Whatever an old child of the host's has started comes to us too. One
+	 * of ours that hides its environment is then spared with them: better
+	 * than to kill what nobody gave us. */
+	return pool->has_strangers && !dead &&
+	       !reap_carries(pid, pool->conf.mark);
 }
 
 /* Whoever a dead worker's commands left behind is our child now. A deep family
- * takes several looks, so that nobody waits for it. Not while a birth is outstanding: the newborn would be a stranger. With more children
- * of the host's own than we can remember, nobody is swept. */
+ * takes several looks, with time for others between. Not while a birth is
+ * outstanding: the newborn would be a stranger. */
 static void
 sweep(struct pool *pool, int64_t now_ns)
 {
-	int64_t again_ns = clock_add(now_ns, POOL_SWEEP_AGAIN);
-
-	if (!pool->sweep_wanted || pool->outstanding > 0 ||
-	    pool->old_children_count > POOL_OLD_CHILDREN)
+	if (!pool->sweep_wanted || pool->outstanding > 0)
 		return;
-	pool->sweep_wanted =
-	    !reap_sweep(is_known, pool, POOL_SWEEP_MS, NULL);
-	if (pool->sweep_wanted && again_ns < pool->soonest_ns)
-		pool->soonest_ns = again_ns;
+	if (now_ns >= pool->next_sweep_ns) {
+		pool->sweep_wanted =
+		    !reap_sweep(is_known, pool, POOL_SWEEP_MS, NULL);
+		pool->next_sweep_ns = clock_add(now_ns, POOL_SWEEP_EVERY);
+	}
+	if (pool->sweep_wanted && pool->next_sweep_ns < pool->soonest_ns)
+		pool->soonest_ns = pool->next_sweep_ns;
 }
 
 /* Nobody is judged before what is already in the pipe was heard: this

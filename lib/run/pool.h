@@ -23,8 +23,11 @@ struct pool_conf {
 	int64_t late_after_ns;	/* beyond a job's time before STOP is sent */
 	int64_t grace_ns;	/* from STOP to SIGKILL */
 	size_t frame_cap_bytes; /* a longer frame is garbage */
-	bool sweeps; /* the coordinator is a subreaper: kill what a dead
-			worker's commands left behind */
+	bool sweeps;	  /* the coordinator is a subreaper: kill what a dead
+			     worker's commands left behind */
+	const char *mark; /* with sweeps: the setting that every command has in
+			its environment, lent; tells what is ours where this
+			process had children before */
 	/* A worker's stderr, as it comes: for --log. May be NULL. */
 	void (*words)(void *arg, uint32_t slot, const char *data, size_t size);
 	void *words_arg;

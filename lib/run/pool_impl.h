@@ -19,14 +19,13 @@
 #define POOL_LOST_AFTER (10 * CLOCK_S)	     /* disk sleep on a dead NFS */
 #define POOL_THROTTLE_FIRST (100 * CLOCK_MS) /* a start that fails at once */
 #define POOL_THROTTLE_MOST (30 * CLOCK_S)
-#define POOL_LEAVE_WITHIN (1 * CLOCK_S) /* idle, and deaf to STOP */
-#define POOL_SWEEP_MS 20		/* bound on one look at /proc */
-#define POOL_SWEEP_AGAIN (20 * CLOCK_MS) /* after one that was not enough */
-#define POOL_LAST_SWEEP_MS 5000	/* at the end: a kill may take its time */
-#define POOL_END_WITHIN_MS 1000		/* for one death or birth, at the end */
-#define POOL_LAST_READS 64     /* bound on what a corpse's pipes hold */
-#define POOL_BIRTHS_AT_ONCE 64 /* asked for and not noticed yet */
-#define POOL_OLD_CHILDREN 64   /* of the host's own, remembered and spared */
+#define POOL_LEAVE_WITHIN (1 * CLOCK_S)	 /* idle, and deaf to STOP */
+#define POOL_SWEEP_MS 20		 /* bound on one look at /proc */
+#define POOL_SWEEP_EVERY (50 * CLOCK_MS) /* at most */
+#define POOL_LAST_SWEEP_MS 5000 /* at the end: a kill may take its time */
+#define POOL_END_WITHIN_MS 1000 /* for one death or birth, at the end */
+#define POOL_LAST_READS 64	/* bound on what a corpse's pipes hold */
+#define POOL_BIRTHS_AT_ONCE 64	/* asked for and not noticed yet */
 
 TAILQ_HEAD(slot_list, slot);
 STAILQ_HEAD(slot_news, slot);
@@ -46,11 +45,10 @@ struct pool {
 	int64_t soonest_ns; /* no deadline and no start is earlier */
 	bool births_ready;
 	bool sweep_wanted;
-	pid_t old_children[POOL_OLD_CHILDREN];
-	size_t old_children_count;
-	int64_t began_ticks; /* who began before is nobody of ours */
-	struct buf out;	     /* one frame down */
-	struct buf text;     /* of the last report */
+	int64_t next_sweep_ns;
+	bool has_strangers; /* there were children before the nursery */
+	struct buf out;	    /* one frame down */
+	struct buf text;    /* of the last report */
 };
 
 enum news_event {

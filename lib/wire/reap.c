@@ -10,11 +10,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -23,10 +21,13 @@
 
 #include <bsd/stdlib.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/must.h"
 
+/* Linux gives arguments and environment 6 MB at most, unless it is told to. */
+#define ENVIRONMENT_BYTES ((size_t)8 << 20)
 #define STAT_BYTES 256 /* pid, name (≤ 64), state, parent: the rest is cut */
 #define SWEEP_PAUSE_MS 5 /* look again at the latest, should a death hide */
 
@@ -89,22 +90,17 @@ reap_signal_group(pid_t leader, int signal_number)
 	return kill(-leader, signal_number);
 }
 
-/* What /proc says of a process. */
-struct stat_line {
-	pid_t parent;
-	int64_t start_ticks; /* since boot */
-};
-
 /*
- * Gives 0, -1 when it is gone. Its name in the text may hold blanks and
- * parentheses: what counts stands behind the last one.
+ * Gives a process's parent, or -1 when it is gone. Its name in the text may
+ * hold blanks and parentheses: what counts stands behind the last one.
  */
-static int
-read_stat(int proc_fd, pid_t pid, struct stat_line *line)
+static pid_t
+read_parent(int proc_fd, pid_t pid)
 {
 	char path[32];
 	char text[STAT_BYTES];
 	const char *rest;
+	pid_t parent;
 	ssize_t got;
 	int fd;
 
@@ -118,25 +114,9 @@ read_stat(int proc_fd, pid_t pid, struct stat_line *line)
 		return -1;
 	text[got] = '\0';
 	rest = strrchr(text, ')');
-	if (rest == NULL ||
-	    sscanf(rest + 1,
-		" %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d "
-		"%*d %*d %*d %*d %" SCNd64,
-		&line->parent, &line->start_ticks) != 2)
+	if (rest == NULL || sscanf(rest + 1, " %*c %d", &parent) != 1)
 		return -1;
-	return 0;
-}
-
-int64_t
-reap_start_ticks(pid_t pid)
-{
-	struct stat_line line = {.start_ticks = -1};
-	int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (proc_fd != -1 && read_stat(proc_fd, pid, &line) == -1)
-		line.start_ticks = -1;
-	fd_close(&proc_fd);
-	return line.start_ticks;
+	return parent;
 }
 
 /* Call visit for every child this process has now, corpses included. */
@@ -146,7 +126,6 @@ visit_children(void (*visit)(void *arg, pid_t pid), void *arg)
 	const pid_t self = getpid();
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;
-	struct stat_line line;
 
 	if (proc == NULL)
 		return;
@@ -154,15 +133,14 @@ visit_children(void (*visit)(void *arg, pid_t pid), void *arg)
 		/* 0 for what is no process. */
 		pid_t pid = (pid_t)strtonum(entry->d_name, 2, INT_MAX, NULL);
 
-		if (pid != 0 && read_stat(dirfd(proc), pid, &line) == 0 &&
-		    line.parent == self)
+		if (pid != 0 && read_parent(dirfd(proc), pid) == self)
 			visit(arg, pid);
 	}
 	closedir(proc);
 }
 
 struct sweep {
-	bool (*spare)(void *arg, pid_t pid);
+	reap_spare *spare;
 	void *arg;
 	size_t killed;
 	size_t buried;	/* in this round */
@@ -178,13 +156,14 @@ sweep_one(void *arg, pid_t pid)
 	enum reap_state state;
 	int pid_fd;
 
-	if (sweep->spare != NULL && sweep->spare(sweep->arg, pid))
-		return;
 	pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (pid_fd == -1)
 		return;
 	state = reap_look(pid_fd, &death);
-	if (state == REAP_DEAD) {
+	if (sweep->spare != NULL &&
+	    sweep->spare(sweep->arg, pid, state == REAP_DEAD)) {
+		/* left alone */
+	} else if (state == REAP_DEAD) {
 		reap_bury(pid_fd);
 		sweep->buried++;
 		sweep->killed += death.signalled && death.number == SIGKILL;
@@ -205,8 +184,7 @@ has_children(void)
 }
 
 bool
-reap_sweep(bool (*spare)(void *arg, pid_t pid), void *arg, int limit_ms,
-    size_t *killed)
+reap_sweep(reap_spare *spare, void *arg, int limit_ms, size_t *killed)
 {
 	const int64_t until_ns = clock_now_ns() + limit_ms * CLOCK_MS;
 	struct sweep sweep = {.spare = spare, .arg = arg, .waiting_fd = -1};
@@ -243,28 +221,53 @@ reap_describe(const struct death *death, char *out, size_t size)
 		snprintf(out, size, "exit status %d", death->number);
 }
 
-struct list {
-	pid_t *pids;
-	size_t max;
-	size_t count;
+struct search {
+	pid_t but;
+	bool found;
 };
 
 static void
-list_one(void *arg, pid_t pid)
+find_other(void *arg, pid_t pid)
 {
-	struct list *list = arg;
+	struct search *search = arg;
 
-	if (list->count < list->max)
-		list->pids[list->count] = pid;
-	list->count++;
+	search->found |= pid != search->but;
 }
 
-size_t
-reap_children(pid_t *pids, size_t max)
+bool
+reap_has_other_child(pid_t pid)
 {
-	struct list list = {.pids = pids, .max = max};
+	struct search search = {.but = pid};
 
 	if (has_children())
-		visit_children(list_one, &list);
-	return list.count;
+		visit_children(find_other, &search);
+	return search.found;
+}
+
+bool
+reap_carries(pid_t pid, const char *setting)
+{
+	size_t size = strlen(setting) + 1; /* with its NUL */
+	char path[32];
+	struct buf text;
+	bool found = false;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/environ", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd == -1)
+		return false;
+	buf_init(&text, ENVIRONMENT_BYTES);
+	fd_read_all(fd, &text);
+	for (size_t at = 0; at < text.size && !found;) {
+		const char *here = text.data + at;
+		size_t length = strnlen(here, text.size - at) + 1;
+
+		found = length == size && at + size <= text.size &&
+			memcmp(here, setting, size) == 0;
+		at += length;
+	}
+	buf_free(&text);
+	fd_close(&fd);
+	return found;
 }

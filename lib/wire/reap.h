@@ -38,28 +38,29 @@ int reap_signal(int pid_fd, int signal_number);
 int reap_signal_group(pid_t leader, int signal_number);
 
 /*
- * Kill (SIGKILL) and bury every child of this process except those that
- * spare says to leave alone: what backends left behind and a subreaper
- * adopted. Goes on until a look finds none, at most for limit_ms.
+ * Kill (SIGKILL) and bury every child of this process, alive or dead, except
+ * those that spare says to leave alone: what backends left behind and a
+ * subreaper adopted. Goes on until a look finds none, at most for limit_ms.
  * Takes spare, NULL to spare nobody.
  * Gives true when nobody is left, false when the time ran out before: a deep
  * family comes up one generation after the other. Adds how many were killed
  * to *killed unless that is NULL. Cost: one look through /proc per round.
  */
-bool reap_sweep(bool (*spare)(void *arg, pid_t pid), void *arg, int limit_ms,
-    size_t *killed);
+typedef bool reap_spare(void *arg, pid_t pid, bool dead);
+bool reap_sweep(reap_spare *spare, void *arg, int limit_ms, size_t *killed);
 
 /* Write "signal 11 (Segmentation fault)" or "exit status 3" to out, cut to
  * size bytes with the NUL. */
 void reap_describe(const struct death *death, char *out, size_t size);
 
-/* Gives when a process began, in clock ticks since boot; -1 when it is gone. */
-int64_t reap_start_ticks(pid_t pid);
+/* Does this process have a child now, be it a corpse, that is not pid? */
+bool reap_has_other_child(pid_t pid);
 
 /*
- * Does this process have children now? Fills pids up to max; gives how many
- * there are. For remembering who was there before us.
+ * Was a process started with this setting ("NAME=value") in its environment?
+ * False also when it cannot be seen: gone, dead, with more rights than we
+ * have, or its environment is written over.
  */
-size_t reap_children(pid_t *pids, size_t max);
+bool reap_carries(pid_t pid, const char *setting);
 
 #endif

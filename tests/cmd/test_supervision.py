@@ -429,6 +429,52 @@ def test_children_from_before_are_left_alone(mill):
         process.signal(signal.SIGKILL)
 
 
+def test_what_old_children_start_later_is_left_alone_too(mill):
+    """It comes to us when its parent ends: we adopt orphans."""
+    mill.script("begin", """
+        (until test -e go; do sleep 0.02; done
+         for i in 0 1; do (setsid sleep 10000$i & env -i setsid sleep 10001$i &)
+         done) &
+        exec "$@"\n""")
+    mill.script("cmd", """
+        test "$LLMILL_ATTEMPT" = 2 && echo fine && exit
+        sleep 200000 & setsid sleep 200001 &
+        touch go
+        exec sleep 200002\n""")
+    run = mill.start("run", "--prompt", "p", "--db", "x.db", "--", "./cmd",
+                     before=["./begin"])
+    until(lambda: len(mill.processes("sleep ")) == 7, "both families")
+    until(lambda: not [p for p in mill.processes("sleep 1000")
+                       if p.ppid != run.pid], "orphans that came to us")
+    ((worker, _),) = busy(mill)
+    worker.signal(signal.SIGKILL)
+    done = run.wait()
+    assert done.status == 0, done
+    left = mill.processes("sleep")
+    assert sorted(process.title for process in left) == [
+        "sleep 100000", "sleep 100001", "sleep 100010", "sleep 100011"]
+    for process in left:
+        process.signal(signal.SIGKILL)
+
+
+def test_orphans_come_to_us_only_where_commands_are_run(mill):
+    mill.script("begin", """
+        (until test -e go; do sleep 0.02; done
+         setsid sleep 100000 & echo) &
+        exec "$@"\n""")
+    numbers(mill, 1)
+    run = mill.start("run", "p", "--db", "x.db", "--backend", "echo:ms=800",
+                     before=["./begin"])
+    until(lambda: busy(mill), "one at work")
+    mill.write("go", "")
+    until(lambda: mill.processes("sleep 100000") and
+          not mill.processes("/bin/sh ./begin"), "an orphan")
+    (orphan,) = mill.processes("sleep 100000")
+    assert orphan.ppid != run.pid
+    assert run.wait().status == 0
+    orphan.signal(signal.SIGKILL)
+
+
 # --- when the run itself is wrong ---
 
 

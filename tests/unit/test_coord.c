@@ -173,6 +173,7 @@ lose_nursery(void *arg)
 	stage.conf.policy.poison = 100;
 	/* One that was born, but not told any more, is nobody's child. */
 	stage.conf.pool.sweeps = true;
+	stage.conf.pool.mark = "X=1";
 	stage.seen = kill_nursery_once;
 	NEED(stage_run(&stage) == 0);
 	NEED(stage_count(&stage, STORE_OPEN) == 0);

@@ -553,19 +553,36 @@ freeing_leaves_no_process(void **state)
 	assert_int_equal(apart_run(leave_in_the_middle, NULL), 0);
 }
 
+/* A child from before: it has nothing of our environment. */
+static pid_t
+start_stranger(void)
+{
+	const char *const nothing[] = {NULL};
+	pid_t pid = fork();
+
+	NEED(pid != -1);
+	if (pid == 0) {
+		execle("/bin/sleep", "sleep", "1000", NULL, nothing);
+		_exit(1);
+	}
+	return pid;
+}
+
 static void
 leave_children(void *arg)
 {
 	static const struct fake fake = {FAKE_READY, NULL};
-	pid_t own = fork();
+	const bool alone = *(bool *)arg;
+	pid_t own = alone ? -1 : start_stranger();
+	char mark[4096];
 	struct bench bench;
 	int64_t began_ns;
 
-	(void)arg;
-	if (own == 0)
-		fake_stay();
+	/* Fake workers have the environment of this test. */
+	snprintf(mark, sizeof(mark), "%s", alone ? "NO=1" : environ[0]);
 	bench_open(&bench, &fake, 1);
 	bench.conf.sweeps = true;
+	bench.conf.mark = mark;
 	bench_start(&bench);
 	for (int i = 0; i < 2; i++) {
 		while (!pool_has_idle(bench.pool))
@@ -581,6 +598,10 @@ leave_children(void *arg)
 	pool_free(bench.pool);
 	loop_free(bench.loop);
 	nursery_close(bench.nursery);
+	if (alone) {
+		NEED(apart_is_childless());
+		return;
+	}
 	/* Who was there before is spared. */
 	NEED(waitpid(-1, NULL, WNOHANG) == 0);
 	NEED(kill(own, SIGKILL) == 0);
@@ -591,8 +612,12 @@ leave_children(void *arg)
 static void
 what_a_dead_worker_leaves_behind_is_swept(void **state)
 {
+	bool alone = true;
+
 	(void)state;
-	assert_int_equal(apart_run(leave_children, NULL), 0);
+	assert_int_equal(apart_run(leave_children, &alone), 0);
+	alone = false;
+	assert_int_equal(apart_run(leave_children, &alone), 0);
 }
 
 /* ---- words ---- */

@@ -202,7 +202,7 @@ leave_daemon(void)
 
 /* Sweep to the end. Gives how many were killed. */
 static size_t
-sweep_count(bool (*spare)(void *arg, pid_t pid), void *arg)
+sweep_count(reap_spare *spare, void *arg)
 {
 	size_t killed = 0;
 
@@ -320,8 +320,9 @@ sweep_buries_corpses_but_counts_only_the_killed(void **state)
 }
 
 static bool
-is_that(void *arg, pid_t pid)
+is_that(void *arg, pid_t pid, bool dead)
 {
+	(void)dead;
 	return pid == *(pid_t *)arg;
 }
 
@@ -376,28 +377,60 @@ sweep_is_not_fooled_by_a_name(void **state)
 }
 
 static void
-count_children(void *arg)
+look_for_others(void *arg)
 {
-	pid_t pids[2] = {0, 0};
 	pid_t first;
-	pid_t second;
 
 	(void)arg;
-	NEED(reap_children(pids, 2) == 0);
+	NEED(!reap_has_other_child(1));
 	first = start_idler();
-	second = start_idler();
-	NEED(reap_children(pids, 1) == 2);
-	NEED(pids[0] == first || pids[0] == second);
-	NEED(reap_children(pids, 2) == 2);
-	NEED(pids[0] + pids[1] == first + second);
+	NEED(reap_has_other_child(1) && !reap_has_other_child(first));
+	start_idler();
+	NEED(reap_has_other_child(first));
 	NEED(sweep_count(NULL, NULL) == 2);
+	first = fork();
+	if (first == 0)
+		_exit(0);
+	await_death(first);
+	NEED(reap_has_other_child(1)); /* a corpse is one, too */
+	NEED(sweep_count(NULL, NULL) == 0);
 }
 
 static void
-children_are_counted_beyond_max(void **state)
+other_children_are_noticed(void **state)
 {
 	(void)state;
-	assert_int_equal(apart_run(count_children, NULL), 0);
+	assert_int_equal(apart_run(look_for_others, NULL), 0);
+}
+
+static void
+look_for_a_setting(void *arg)
+{
+	const char *const settings[] = {"A=1", "MARK=12", "B=", NULL};
+	pid_t pid = fork();
+
+	(void)arg;
+	if (pid == 0) {
+		execle("/bin/sleep", "sleep", "1000", NULL, settings);
+		_exit(1);
+	}
+	while (!reap_carries(pid, "A=1"))
+		NEED(waitpid(pid, NULL, WNOHANG) == 0);
+	NEED(reap_carries(pid, "MARK=12") && reap_carries(pid, "B="));
+	NEED(!reap_carries(pid, "MARK=1") && !reap_carries(pid, "MARK=123"));
+	NEED(!reap_carries(pid, "ARK=12") && !reap_carries(pid, "B"));
+	NEED(kill(pid, SIGKILL) == 0);
+	await_death(pid);
+	NEED(!reap_carries(pid, "MARK=12"));
+	NEED(sweep_count(NULL, NULL) == 1);
+	NEED(!reap_carries(pid, "MARK=12"));
+}
+
+static void
+carries_finds_a_whole_setting_of_the_living(void **state)
+{
+	(void)state;
+	assert_int_equal(apart_run(look_for_a_setting, NULL), 0);
 }
 
 static void
@@ -432,7 +465,8 @@ main(void)
 	    cmocka_unit_test(sweep_buries_corpses_but_counts_only_the_killed),
 	    cmocka_unit_test(sweep_spares_whom_it_is_told_to),
 	    cmocka_unit_test(sweep_is_not_fooled_by_a_name),
-	    cmocka_unit_test(children_are_counted_beyond_max),
+	    cmocka_unit_test(other_children_are_noticed),
+	    cmocka_unit_test(carries_finds_a_whole_setting_of_the_living),
 	    cmocka_unit_test(describe_names_signal_or_status),
 	};
 
