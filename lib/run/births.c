@@ -4,8 +4,11 @@
  * the child is there. A start that fails is throttled; a nursery that died is
  * replaced.
  */
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/epoll.h>
 
 #include "base/clock.h"
@@ -35,6 +38,35 @@ slot_open_pipes(
 	    pool->loop, &slot->words_watch, slot->words_fd, EPOLLIN, err);
 }
 
+static uint32_t
+count_born(const struct pool *pool)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < pool->conf.slots; i++)
+		count += pool->slots[i].pid != -1;
+	return count;
+}
+
+/* A limit of the machine: those who are there do the work. It is said once;
+ * more are asked for now and then, one at a time. */
+static void
+fall_short(struct pool *pool, const char *why, int64_t now_ns)
+{
+	if (!pool->short_said)
+		log_say(LOG_WARN, "only %u of %u workers could be started: %s",
+		    (unsigned)count_born(pool), (unsigned)pool->want, why);
+	pool->short_said = true;
+	if (now_ns < pool->short_until_ns)
+		return; /* asked for together with one that failed */
+	pool->short_pause_ns = pool->short_pause_ns == 0
+				   ? POOL_THROTTLE_FIRST
+				   : pool->short_pause_ns * 2;
+	if (pool->short_pause_ns > POOL_THROTTLE_MOST)
+		pool->short_pause_ns = POOL_THROTTLE_MOST;
+	pool->short_until_ns = clock_add(now_ns, pool->short_pause_ns);
+}
+
 /* Gives false when it cannot be asked for now: later. */
 static bool
 slot_start(struct pool *pool, struct slot *slot, int64_t now_ns)
@@ -46,7 +78,7 @@ slot_start(struct pool *pool, struct slot *slot, int64_t now_ns)
 	slot->generation++;
 	slot->sequence = 0;
 	if (slot_open_pipes(pool, slot, child, &err) == -1)
-		log_say(LOG_WARN, "%s", err.text);
+		fall_short(pool, err.text, now_ns);
 	else
 		asked = nursery_ask(pool->nursery, slot->number,
 		    slot->generation, child[0], child[1], child[2]);
@@ -67,6 +99,16 @@ slot_start(struct pool *pool, struct slot *slot, int64_t now_ns)
 	return false;
 }
 
+/* When may the next one be asked for, as far as all slots are concerned?
+ * CLOCK_NEVER: not before one of those on the way is there. */
+static int64_t
+next_order_ns(const struct pool *pool)
+{
+	uint32_t most = pool->short_pause_ns > 0 ? 1 : POOL_BIRTHS_AT_ONCE;
+
+	return pool->outstanding < most ? pool->short_until_ns : CLOCK_NEVER;
+}
+
 void
 births_start(struct pool *pool, int64_t now_ns)
 {
@@ -74,11 +116,14 @@ births_start(struct pool *pool, int64_t now_ns)
 	    pool->in_state[SLOT_STARTING] + pool->in_state[SLOT_IDLE] +
 	    pool->in_state[SLOT_BUSY] + pool->in_state[SLOT_ASKED];
 
-	for (uint32_t i = 0; i < pool->conf.slots && active < pool->want &&
-			     pool->outstanding < POOL_BIRTHS_AT_ONCE;
-	     i++) {
+	for (uint32_t i = 0; i < pool->conf.slots && active < pool->want; i++) {
 		struct slot *slot = &pool->slots[i];
 
+		if (next_order_ns(pool) > now_ns) {
+			if (next_order_ns(pool) < pool->soonest_ns)
+				pool->soonest_ns = next_order_ns(pool);
+			return;
+		}
 		if (slot->state != SLOT_EMPTY)
 			continue;
 		if (slot->next_start_ns > now_ns) {
@@ -106,14 +151,34 @@ end_at_once(int pid_fd)
 		reap_bury(pid_fd);
 }
 
+/* Is its failure no news, because others are there to do the work? Then the
+ * slot stays empty for now. */
+static bool
+take_shortage(struct pool *pool, struct slot *slot, int number, int64_t now_ns)
+{
+	char why[96];
+
+	if (slot->state != SLOT_STARTING || count_born(pool) == 0)
+		return false;
+	snprintf(why, sizeof(why), "%s%s", strerror(number),
+	    number == EAGAIN ? " (ulimit -u)" : "");
+	fall_short(pool, why, now_ns);
+	slot_empty(pool, slot, false, now_ns);
+	return true;
+}
+
 static void
-take_birth(struct pool *pool, const struct birth *birth)
+take_birth(struct pool *pool, const struct birth *birth, int64_t now_ns)
 {
 	struct slot *slot = &pool->slots[birth->slot];
 	struct err err = {0};
 	int pid_fd = birth->pid_fd;
 
 	pool->outstanding--;
+	if (pid_fd != -1)
+		pool->short_pause_ns = 0;
+	else
+		pool->births--;
 	if (slot->generation != birth->generation ||
 	    slot->state == SLOT_EMPTY) {
 		/* Given up before it was born. */
@@ -122,6 +187,8 @@ take_birth(struct pool *pool, const struct birth *birth)
 		fd_close(&pid_fd);
 		return;
 	}
+	if (pid_fd == -1 && take_shortage(pool, slot, birth->number, now_ns))
+		return;
 	slot->pid = birth->pid;
 	slot->pid_fd = pid_fd;
 	slot->birth_errno = birth->number;
@@ -172,7 +239,7 @@ births_take(struct pool *pool, int64_t now_ns)
 
 	pool->births_ready = false;
 	while ((got = nursery_next(pool->nursery, &birth)) == 1)
-		take_birth(pool, &birth);
+		take_birth(pool, &birth, now_ns);
 	if (got == -1)
 		replace_nursery(pool, now_ns);
 }
@@ -190,5 +257,5 @@ births_end(struct pool *pool)
 	while (pool->outstanding > 0 && got != -1 &&
 	       poll(&notice, 1, POOL_END_WITHIN_MS) == 1)
 		while ((got = nursery_next(pool->nursery, &birth)) == 1)
-			take_birth(pool, &birth);
+			take_birth(pool, &birth, 0);
 }

@@ -290,14 +290,6 @@ put_obituary(struct pool *pool, struct slot *slot, enum reap_state look,
 	return slot->killed ? slot->verdict : OUTCOME_CRASH;
 }
 
-static bool
-has_others(const struct pool *pool)
-{
-	return pool->in_state[SLOT_IDLE] + pool->in_state[SLOT_BUSY] +
-		   pool->in_state[SLOT_ASKED] >
-	       0;
-}
-
 /* Kill the group while the corpse still reserves its pid, hear the last
  * words, then reap: only after that may the prompt go out again. */
 static bool
@@ -325,14 +317,9 @@ bury(struct pool *pool, struct slot *slot, const struct news *news,
 				break;
 		reap_bury(slot->pid_fd);
 		pool->sweep_wanted = pool->conf.sweeps;
+		pool->short_until_ns = now_ns; /* there is room for one */
 	}
 	outcome = put_obituary(pool, slot, look, &death);
-	if (slot->birth_errno != 0 && has_others(pool)) {
-		/* A limit of the machine: those who are there do the work. */
-		log_say(LOG_INFO, "%s", pool->text.data);
-		slot_empty(pool, slot, true, now_ns);
-		return false;
-	}
 	report_as(slot, report,
 	    had_job ? POOL_LOST
 	    : used  ? POOL_GONE

@@ -42,6 +42,9 @@ struct pool {
 	uint32_t in_state[SLOT_STATES];
 	uint32_t outstanding; /* births asked for, not yet noticed */
 	uint64_t births;
+	int64_t short_pause_ns; /* the machine gives no more; 0 it does */
+	int64_t short_until_ns; /* ask for nobody before */
+	bool short_said;
 	int64_t soonest_ns; /* no deadline and no start is earlier */
 	bool births_ready;
 	bool sweep_wanted;

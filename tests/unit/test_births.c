@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Where the machine gives no more processes, those that are there do the work.
+ */
+#include <grp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+
+#include <cmocka.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "pool_bench.h"
+
+/* The user may have so many processes, this one among them. */
+static void
+limit_processes(rlim_t count)
+{
+	const struct rlimit limit = {count, count};
+
+	NEED(setgroups(0, NULL) == 0);
+	NEED(setuid(54321) == 0);
+	NEED(setrlimit(RLIMIT_NPROC, &limit) == 0);
+}
+
+static void
+start_too_many(void *arg)
+{
+	static const struct fake fake = {FAKE_READY, NULL};
+	struct bench bench;
+	char said[512] = "";
+	int read_end;
+	int write_end;
+	int idle = 0;
+
+	(void)arg;
+	limit_processes(30);
+	NEED(fd_pipe(&read_end, &write_end, NULL) == 0);
+	NEED(fd_set_nonblocking(read_end, true) == 0);
+	log_set_screen(write_end, LOG_INFO, NULL, NULL);
+	bench_open(&bench, &fake, 200);
+	bench_start(&bench);
+	/* All retries together: no report, no second word. */
+	while (hear_within(&bench, 700)) {
+		NEED(bench.report.event == POOL_READY);
+		idle++;
+	}
+	await_births(&bench);
+	NEED(idle >= 20 && idle < 30);
+	NEED(pool_births(bench.pool) == (uint64_t)idle);
+	NEED(read(read_end, said, sizeof(said) - 1) > 0);
+	NEED(strstr(said, "of 200 workers could be started: Resource temp") !=
+	     NULL);
+	NEED(strstr(said, "(ulimit -u)") != NULL);
+	NEED(strchr(said, '\n')[1] == '\0');
+	/* One that dies makes room for another at once. */
+	give(&bench, FAKE_ABORT);
+	hear(&bench, POOL_LOST);
+	NEED(hear_within(&bench, SLACK_MS));
+	NEED(bench.report.event == POOL_READY);
+	log_set_screen(-1, LOG_ERROR, NULL, NULL);
+	bench_close(&bench);
+	fd_close(&read_end);
+	fd_close(&write_end);
+}
+
+static void
+where_no_more_can_be_started_those_that_are_there_do_the_work(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip(); /* root has no such limit, others have it in use */
+	assert_int_equal(apart_run(start_too_many, NULL), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(
+		where_no_more_can_be_started_those_that_are_there_do_the_work),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
