@@ -79,15 +79,33 @@ report_as(struct slot *slot, struct pool_report *report, enum pool_event event)
 	return true;
 }
 
+/* How long a slot's attempt took, without the time slept. */
+static int64_t
+awake_ms(const struct slot *slot, int64_t now_ns)
+{
+	int64_t awake_ns = now_ns - slot->started_ns - slot->slept_ns;
+
+	return awake_ns > 0 ? awake_ns / CLOCK_MS : 0;
+}
+
+/* A worker cannot know for how long it was stopped. */
 static void
-report_why(struct pool *pool, struct pool_report *report, enum outcome outcome,
-    int64_t now_ns)
+correct_times(struct reply *reply, int64_t most_ms)
+{
+	if (reply->duration_ms > most_ms)
+		reply->duration_ms = most_ms;
+	if (reply->first_byte_ms > reply->duration_ms)
+		reply->first_byte_ms = reply->duration_ms;
+}
+
+static void
+report_why(struct pool *pool, struct slot *slot, struct pool_report *report,
+    enum outcome outcome, int64_t now_ns)
 {
 	report->reply.outcome = outcome;
 	report->reply.error = buf_span(&pool->text);
 	if (report->started_ns > 0)
-		report->reply.duration_ms =
-		    (now_ns - report->started_ns) / CLOCK_MS;
+		report->reply.duration_ms = awake_ms(slot, now_ns);
 }
 
 static void
@@ -107,6 +125,7 @@ report_done(struct pool *pool, struct slot *slot, const struct news *news,
 {
 	report_as(slot, report, POOL_DONE);
 	report->reply = news->done.reply;
+	correct_times(&report->reply, awake_ms(slot, now_ns));
 	slot->has_job = false;
 	/* It gave up because we said it was late. */
 	if (slot->state != SLOT_BUSY &&
@@ -114,7 +133,7 @@ report_done(struct pool *pool, struct slot *slot, const struct news *news,
 	    slot->verdict == OUTCOME_TIMEOUT_TOTAL) {
 		buf_clear(&pool->text);
 		put_too_late(pool, slot);
-		report_why(pool, report, OUTCOME_TIMEOUT_TOTAL, now_ns);
+		report_why(pool, slot, report, OUTCOME_TIMEOUT_TOTAL, now_ns);
 	}
 	return true;
 }
@@ -324,7 +343,7 @@ bury(struct pool *pool, struct slot *slot, const struct news *news,
 	    had_job ? POOL_LOST
 	    : used  ? POOL_GONE
 		    : POOL_STILLBORN);
-	report_why(pool, report, outcome, now_ns);
+	report_why(pool, slot, report, outcome, now_ns);
 	slot_empty(pool, slot, !used, now_ns);
 	return had_job || !expected;
 }
@@ -343,7 +362,7 @@ lose(struct pool *pool, struct slot *slot, const struct news *news,
 	    slot->number, (int)slot->pid);
 	outcome = put_obituary(pool, slot, REAP_UNKNOWN, &(struct death){0});
 	report_as(slot, report, had_job ? POOL_LOST : POOL_GONE);
-	report_why(pool, report, outcome, now_ns);
+	report_why(pool, slot, report, outcome, now_ns);
 	slot_empty(pool, slot, false, now_ns);
 	return true;
 }

@@ -96,7 +96,15 @@ begin_signals(struct coord *coord, struct err *err)
 	return loop_signals(coord->loop, signals, take_signal, coord, err);
 }
 
-/* The workers sleep with us, and the time slept is nobody's. */
+/* The time slept is nobody's. A drain is no such time: who sent SIGTERM does
+ * not sleep. */
+static void
+forgive(struct coord *coord, int64_t slept_ns)
+{
+	pool_shift(coord->pool, slept_ns);
+	pace_shift(&coord->pace, slept_ns);
+}
+
 static void
 sleep_with_workers(struct coord *coord)
 {
@@ -106,7 +114,7 @@ sleep_with_workers(struct coord *coord)
 	raise(SIGSTOP);
 	coord->now_ns = clock_now_ns();
 	coord->nap.seen_ns = coord->now_ns;
-	pool_shift(coord->pool, coord->now_ns - before_ns);
+	forgive(coord, coord->now_ns - before_ns);
 	pool_signal_all(coord->pool, SIGCONT);
 }
 
@@ -271,15 +279,15 @@ next_moment(struct coord *coord)
 	return then_ns;
 }
 
-/* Time that we were stopped is nobody's. A SIGCONT alone does not tell: batch
- * systems send it to those who run. */
+/* Were we stopped from outside? A SIGCONT alone does not tell: batch systems
+ * send it to those who run. */
 static void
 forgive_sleep(struct coord *coord)
 {
 	int64_t slept_ns = clock_nap_slept_ns(&coord->nap, coord->now_ns);
 
 	if (coord->continued)
-		pool_shift(coord->pool, slept_ns);
+		forgive(coord, slept_ns);
 	coord->continued = false;
 }
 

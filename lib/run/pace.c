@@ -106,6 +106,13 @@ pace_gave_up(const struct pace *pace, int64_t now_ns)
 	return now_ns >= pace_gives_up_ns(pace);
 }
 
+void
+pace_shift(struct pace *pace, int64_t slept_ns)
+{
+	if (pace->down_since_ns != -1)
+		pace->down_since_ns = clock_add(pace->down_since_ns, slept_ns);
+}
+
 bool
 pace_waits(const struct pace *pace, int64_t now_ns)
 {

@@ -49,6 +49,10 @@ bool pace_gave_up(const struct pace *pace, int64_t now_ns);
 /* When will that be so? CLOCK_NEVER while it is there, or a probe is out. */
 int64_t pace_gives_up_ns(const struct pace *pace);
 
+/* We were stopped for that long: nobody could look for the server meanwhile. A
+ * pause that a server asked for ran on, by its clock. */
+void pace_shift(struct pace *pace, int64_t slept_ns);
+
 /* Is it waiting (down or cooling)? */
 bool pace_waits(const struct pace *pace, int64_t now_ns);
 

@@ -337,6 +337,7 @@ pool_give(struct pool *pool, uint32_t index, uint32_t attempt,
 	slot->index = index;
 	slot->attempt = attempt;
 	slot->started_ns = now_ns;
+	slot->slept_ns = 0;
 	slot->allowed_ns = allowed_ns;
 	slot->verdict = OUTCOME_TIMEOUT_TOTAL;
 	slot_move(pool, slot, SLOT_BUSY);
@@ -476,9 +477,12 @@ pool_give_up(struct pool *pool, int64_t grace_ns, int64_t now_ns)
 void
 pool_shift(struct pool *pool, int64_t slept_ns)
 {
-	for (uint32_t i = 0; i < pool->conf.slots; i++)
-		pool->slots[i].deadline_ns =
-		    clock_add(pool->slots[i].deadline_ns, slept_ns);
+	for (uint32_t i = 0; i < pool->conf.slots; i++) {
+		struct slot *slot = &pool->slots[i];
+
+		slot->deadline_ns = clock_add(slot->deadline_ns, slept_ns);
+		slot->slept_ns += slept_ns;
+	}
 	pool->soonest_ns = clock_add(pool->soonest_ns, slept_ns);
 }
 

@@ -88,7 +88,8 @@ int64_t pool_due_ns(const struct pool *pool);
  * once. */
 void pool_give_up(struct pool *pool, int64_t grace_ns, int64_t now_ns);
 
-/* We were stopped for that long: nobody's deadline ran meanwhile. */
+/* We were stopped for that long: nobody's deadline ran meanwhile, and no
+ * attempt took so much longer. */
 void pool_shift(struct pool *pool, int64_t slept_ns);
 
 /* Send a job-control signal (SIGSTOP, SIGCONT) to all workers' groups. */

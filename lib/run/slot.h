@@ -66,6 +66,7 @@ struct slot {
 	uint32_t index;
 	uint32_t attempt;
 	int64_t started_ns;
+	int64_t slept_ns; /* since then, all of us together */
 	int64_t allowed_ns;
 
 	bool queued; /* in the pool's list of slots with news */

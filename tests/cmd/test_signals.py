@@ -299,6 +299,24 @@ def test_time_spent_stopped_is_nobodys(mill, stub):
         assert done.status == 0, (backends[i % 3], done)
         facts = json.loads(done.out)
         assert (facts["attempts"], facts["killed"]) == (2, 0), backends[i % 3]
+        # Neither did an answer take longer for it.
+        assert "echo" not in str(backends[i % 3]) or \
+            facts["latency_ms"]["p99"] < 1500, facts
+
+
+def test_time_spent_stopped_is_no_wait_for_a_server(mill):
+    mill.write("p", "a\n")
+    run = mill.start("run", "p", "-u", "http://127.0.0.1:9", "-m", "m",
+                     "--no-db", "--wait-server", "2")
+    run.wait_err("waiting for the server")
+    run.signal(signal.SIGTSTP)
+    until(lambda: state(run.pid) == "T", "it sleeps")
+    time.sleep(2.5)
+    began = time.monotonic()
+    run.signal(signal.SIGCONT)
+    done = run.wait()
+    assert done.status == 69, done
+    assert time.monotonic() - began > 1
 
 
 def test_a_stop_typed_at_the_terminal_stops_the_workers_too(mill):

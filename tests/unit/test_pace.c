@@ -240,6 +240,24 @@ a_probe_waits_for_the_rate_limit_too(void **state)
 	assert_false(pace_may_send(&pace, CLOCK_S));
 }
 
+static void
+time_slept_is_no_wait_for_a_server(void **state)
+{
+	struct pace pace;
+
+	(void)state;
+	pace_init(&pace, FIRST, LATER);
+	pace_shift(&pace, CLOCK_S); /* nothing runs */
+	assert_true(pace_gives_up_ns(&pace) == CLOCK_NEVER);
+	pace_report(&pace, 1, OUTCOME_RATE_LIMITED, 10 * CLOCK_S, 0);
+	hear(&pace, OUTCOME_NO_SERVER, 0);
+	pace_shift(&pace, 3600 * CLOCK_S);
+	assert_true(pace_gives_up_ns(&pace) == FIRST + 3600 * CLOCK_S);
+	assert_false(pace_gave_up(&pace, 3600 * CLOCK_S));
+	/* The pause is over, and it may have come back. */
+	assert_true(pace_may_send(&pace, 3600 * CLOCK_S));
+}
+
 int
 main(void)
 {
@@ -261,6 +279,7 @@ main(void)
 	    cmocka_unit_test(
 		no_patience_gives_up_at_once_and_endless_patience_never),
 	    cmocka_unit_test(a_probe_waits_for_the_rate_limit_too),
+	    cmocka_unit_test(time_slept_is_no_wait_for_a_server),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
