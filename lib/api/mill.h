@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "api/backend.h"
+#include "base/signals.h"
 #include "data/input.h"
 #include "data/redo.h"
 #include "data/store.h"
@@ -36,8 +37,9 @@ struct mill {
 	struct export *output;
 	struct stats stats;
 	struct stop stop;
-	uint8_t *states; /* enum store_state per prompt */
-	uint8_t *asked;	 /* 1 per prompt that this run is to do */
+	struct signals signals; /* fd -1 when they are not ours */
+	uint8_t *states;	/* enum store_state per prompt */
+	uint8_t *asked;		/* 1 per prompt that this run is to do */
 	uint32_t count;
 	uint32_t bad_count; /* records that only keep their id */
 	int log_fd;

@@ -335,7 +335,7 @@ fill_coord(struct mill *mill, struct coord_conf *coord)
 	    .timeout_ns = timeout_of(mill),
 	    .wait_server_first_ns = wait_first_ns(mill),
 	    .wait_server_later_ns = wait_ns < 0 ? RUN_WAIT_LATER : wait_ns,
-	    .take_signals = conf->take_signals,
+	    .signals = &mill->signals,
 	    .private_store = conf->no_db,
 	    .attempted = conf->on_attempt != NULL ? tell_attempt : NULL,
 	    .attempted_arg = mill,
@@ -363,6 +363,9 @@ run_mill(struct mill *mill, struct err *err)
 	mill->stats.empty_lines = mill->input.empty_count;
 	mill->stats.bad_records = mill->input.bad_count;
 	stop_init(&mill->stop, has_terminal(), mill->conf->workers);
+	if (mill->conf->take_signals &&
+	    signals_open(&mill->signals, coord_signals, err) == -1)
+		return -1;
 	fill_coord(mill, &coord);
 	mill->coord = coord_new(&coord, err);
 	if (mill->coord == NULL)
@@ -388,6 +391,7 @@ mill_free(struct mill *mill)
 	free(mill->db_path);
 	free(mill->states);
 	free(mill->asked);
+	signals_close(&mill->signals);
 }
 
 /* No more workers are started than there are prompts to do. After the nursery
@@ -447,7 +451,7 @@ dry_run(struct mill *mill, struct err *err)
 int
 llmill_run(const struct llmill_run_conf *conf, struct llmill_err *err)
 {
-	struct mill mill = {.conf = conf, .log_fd = -1};
+	struct mill mill = {.conf = conf, .log_fd = -1, .signals.fd = -1};
 	struct err why = {0};
 
 	err->text[0] = '\0';

@@ -6,7 +6,6 @@
  */
 #include "run/coord_impl.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +21,6 @@
 #define COORD_LOOK_NS (500 * CLOCK_MS)	  /* to notice that we were stopped */
 #define COORD_LEAVE_WITHIN (1 * CLOCK_S)  /* for idle workers at the end */
 #define COORD_KILL_GRACE (500 * CLOCK_MS) /* after a second Ctrl-C */
-
-static void take_signal(void *arg, int signal_number);
 
 struct coord *
 coord_new(const struct coord_conf *conf, struct err *err)
@@ -43,6 +40,7 @@ coord_new(const struct coord_conf *conf, struct err *err)
 		coord_free(coord);
 		return NULL;
 	}
+	coord->signals_watch.fd = -1;
 	coord->watch.progress = conf->progress;
 	coord->watch.output = conf->output;
 	coord->watch.store = conf->store;
@@ -70,70 +68,6 @@ coord_free(struct coord *coord)
 	sched_free(coord->sched);
 	loop_free(coord->loop);
 	free(coord);
-}
-
-/* ---- signals ---- */
-
-static const int signals_taken[] = {
-    SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT, 0};
-
-/* A signal that somebody ignored for us (nohup, a background job of a shell)
- * stays ignored. */
-static int
-begin_signals(struct coord *coord, struct err *err)
-{
-	int signals[sizeof(signals_taken) / sizeof(signals_taken[0])];
-	size_t count = 0;
-
-	for (const int *number = signals_taken; *number != 0; number++) {
-		struct sigaction old;
-
-		if (sigaction(*number, NULL, &old) == 0 &&
-		    old.sa_handler != SIG_IGN)
-			signals[count++] = *number;
-	}
-	signals[count] = 0;
-	return loop_signals(coord->loop, signals, take_signal, coord, err);
-}
-
-/* The time slept is nobody's. A drain is no such time: who sent SIGTERM does
- * not sleep. */
-static void
-forgive(struct coord *coord, int64_t slept_ns)
-{
-	pool_shift(coord->pool, slept_ns);
-	pace_shift(&coord->pace, slept_ns);
-}
-
-static void
-sleep_with_workers(struct coord *coord)
-{
-	int64_t before_ns = clock_now_ns();
-
-	pool_signal_all(coord->pool, SIGSTOP);
-	raise(SIGSTOP);
-	coord->now_ns = clock_now_ns();
-	coord->nap.seen_ns = coord->now_ns;
-	forgive(coord, coord->now_ns - before_ns);
-	pool_signal_all(coord->pool, SIGCONT);
-}
-
-static void
-take_signal(void *arg, int signal_number)
-{
-	struct coord *coord = arg;
-	int64_t now_ns = clock_now_ns();
-
-	if (signal_number == SIGTSTP) {
-		sleep_with_workers(coord);
-	} else if (signal_number == SIGCONT) {
-		/* Stopped from outside, if this turn took long. */
-		coord->continued = true;
-		pool_signal_all(coord->pool, SIGCONT);
-	} else {
-		log_say(LOG_INFO, "received %s", strsignal(signal_number));
-		stop_signal(coord->conf.stop, signal_number, now_ns);
-	}
 }
 
 /* ---- one turn ---- */
@@ -279,18 +213,6 @@ next_moment(struct coord *coord)
 	return then_ns;
 }
 
-/* Were we stopped from outside? A SIGCONT alone does not tell: batch systems
- * send it to those who run. */
-static void
-forgive_sleep(struct coord *coord)
-{
-	int64_t slept_ns = clock_nap_slept_ns(&coord->nap, coord->now_ns);
-
-	if (coord->continued)
-		forgive(coord, slept_ns);
-	coord->continued = false;
-}
-
 static int
 turn(struct coord *coord, struct err *err)
 {
@@ -302,7 +224,7 @@ turn(struct coord *coord, struct err *err)
 		clock_nap_next_ns(&coord->nap, next_moment(coord)), err) == -1)
 		return -1;
 	coord->now_ns = clock_now_ns();
-	forgive_sleep(coord);
+	coord_forgive_sleep(coord);
 	do {
 		pool_tick(coord->pool, coord->now_ns);
 		while (pool_next(coord->pool, &report, coord->now_ns))
@@ -337,7 +259,7 @@ begin(struct coord *coord, struct err *err)
 	if (coord->loop == NULL)
 		return -1;
 	watch_init(&coord->watch, coord->loop);
-	if (coord->conf.take_signals && begin_signals(coord, err) == -1)
+	if (coord_watch_signals(coord, err) == -1)
 		return -1;
 	coord->pool =
 	    pool_new(&coord->conf.pool, coord->loop, coord->conf.nursery, err);

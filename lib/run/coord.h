@@ -12,6 +12,7 @@ struct err;
 struct export;
 struct nursery;
 struct progress;
+struct signals;
 struct stats;
 struct stop;
 struct store;
@@ -37,14 +38,17 @@ struct coord_conf {
 	int64_t timeout_ns;    /* of one attempt */
 	int64_t wait_server_first_ns;
 	int64_t wait_server_later_ns;
-	bool take_signals;  /* SIGINT, SIGTERM … are ours while it runs */
-	bool private_store; /* a closed output means that nobody listens */
+	struct signals *signals; /* to be heard, open; or NULL */
+	bool private_store;	 /* a closed output means that nobody listens */
 	/* Each attempt as it comes back; may be NULL. */
 	void (*attempted)(void *arg, const struct pool_report *report);
 	void *attempted_arg;
 };
 
 struct coord;
+
+/* What the signals of a coordinator may be: 0-terminated. */
+extern const int coord_signals[];
 
 /* Gives NULL with err. Starts nobody yet. */
 struct coord *coord_new(const struct coord_conf *conf, struct err *err);

@@ -10,7 +10,8 @@
 #include "run/watch.h"
 
 /*
- * What coord.c (the loop) and attempts.c (to whom an attempt matters) share.
+ * What coord.c (the loop), attempts.c (to whom an attempt matters) and hear.c
+ * (signals) share.
  */
 #define COORD_WHY_BYTES 512 /* of an attempt's reason, in messages */
 
@@ -21,6 +22,7 @@ struct coord {
 	struct sched *sched;
 	struct pace pace;
 	struct watch watch;
+	struct loop_watch signals_watch;
 	struct held *held;
 	struct held *unproven; /* failed before the first answer */
 	struct clock_nap nap;
@@ -31,6 +33,13 @@ struct coord {
 	char server_error[COORD_WHY_BYTES]; /* the last that blames it */
 	char note[COORD_WHY_BYTES + 64];
 };
+
+/* Take the signals that came by now; without any nothing happens. */
+void coord_hear_signals(struct coord *coord);
+int coord_watch_signals(struct coord *coord, struct err *err);
+
+/* At the begin of a turn: were we stopped from outside? */
+void coord_forgive_sleep(struct coord *coord);
 
 /* A worker's report came: tell everybody to whom it matters. */
 void coord_take_report(struct coord *coord, struct pool_report *report);

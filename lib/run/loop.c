@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Sleep until something happens. Descriptors and signals only; time is an
+ * Sleep until something happens. Descriptors only; time is an
  * argument of each turn, because everybody knows their own next moment.
  */
 #include "run/loop.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -22,12 +19,6 @@
 
 struct loop {
 	int epoll_fd;
-	int signal_fd;
-	bool masked;
-	sigset_t old_mask;
-	struct loop_watch signal_watch;
-	void (*take_signal)(void *arg, int signal_number);
-	void *take_signal_arg;
 };
 
 struct loop *
@@ -39,8 +30,6 @@ loop_new(struct err *err)
 		err_set_memory(err, "event loop");
 		return NULL;
 	}
-	loop->signal_fd = -1;
-	loop->signal_watch.fd = -1;
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->epoll_fd == -1) {
 		err_set_errno(err, "cannot make an event loop");
@@ -53,18 +42,8 @@ loop_new(struct err *err)
 void
 loop_free(struct loop *loop)
 {
-	struct signalfd_siginfo info;
-
 	if (loop == NULL)
 		return;
-	/* One that came after the last turn must not strike now: Slurm sends
-	 * a second SIGTERM. */
-	while (loop->signal_fd != -1 &&
-	       read(loop->signal_fd, &info, sizeof(info)) > 0)
-		continue;
-	if (loop->masked)
-		sigprocmask(SIG_SETMASK, &loop->old_mask, NULL);
-	fd_close(&loop->signal_fd);
 	fd_close(&loop->epoll_fd);
 	free(loop);
 }
@@ -90,41 +69,6 @@ loop_unwatch(struct loop *loop, struct loop_watch *watch)
 		return;
 	epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
 	watch->fd = -1;
-}
-
-static void
-read_signals(void *arg, uint32_t events)
-{
-	struct loop *loop = arg;
-	struct signalfd_siginfo info;
-
-	(void)events;
-	while (
-	    read(loop->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		loop->take_signal(loop->take_signal_arg, (int)info.ssi_signo);
-}
-
-int
-loop_signals(struct loop *loop, const int *signals,
-    void (*take)(void *arg, int signal_number), void *arg, struct err *err)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	for (; *signals != 0; signals++)
-		sigaddset(&set, *signals);
-	if (sigprocmask(SIG_BLOCK, &set, &loop->old_mask) == -1)
-		return err_set_errno(err, "cannot block signals");
-	loop->masked = true;
-	loop->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (loop->signal_fd == -1)
-		return err_set_errno(err, "cannot read signals");
-	loop->take_signal = take;
-	loop->take_signal_arg = arg;
-	loop->signal_watch.ready = read_signals;
-	loop->signal_watch.arg = loop;
-	return loop_watch(
-	    loop, &loop->signal_watch, loop->signal_fd, EPOLLIN, err);
 }
 
 int

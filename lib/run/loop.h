@@ -8,7 +8,7 @@
 struct err;
 
 /*
- * The only door to epoll and signalfd: who wants to know when a descriptor is
+ * The only door to epoll: who wants to know when a descriptor is
  * ready embeds a watch; the loop calls it. Watches lie in memory that outlives
  * the loop's turn (slot tables), so that a stale event finds fd −1, not freed
  * memory.
@@ -29,11 +29,6 @@ void loop_free(struct loop *loop);
 int loop_watch(struct loop *loop, struct loop_watch *watch, int fd,
     uint32_t events, struct err *err);
 void loop_unwatch(struct loop *loop, struct loop_watch *watch);
-
-/* Block these signals (0-terminated list) and read them by the loop. The old
- * mask comes back in loop_free. */
-int loop_signals(struct loop *loop, const int *signals,
-    void (*take)(void *arg, int signal_number), void *arg, struct err *err);
 
 /* Wait until something is ready or then_ns is reached; call who is ready.
  * The only place where the coordinator sleeps. */

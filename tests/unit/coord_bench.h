@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/signals.h"
 #include "chat/chat.h"
 #include "chat/worker.h"
 #include "data/prompts.h"
@@ -35,6 +36,8 @@ struct stage {
 	struct coord_conf conf;
 	struct stats stats;
 	struct stop stop;
+	struct signals signals;
+	bool take_signals;
 	uint8_t *states;
 	uint8_t *asked;
 	/* Called with each attempt; may be NULL. */
@@ -176,6 +179,10 @@ stage_run(struct stage *stage)
 		stage->asked[i] = stage->states[i] == STORE_OPEN;
 		stage->stats.asked += stage->asked[i];
 	}
+	if (stage->take_signals) {
+		NEED(signals_open(&stage->signals, coord_signals, &err) == 0);
+		stage->conf.signals = &stage->signals;
+	}
 	stage->coord = coord_new(&stage->conf, &err);
 	NEED(stage->coord != NULL);
 	result = coord_run(stage->coord, &err);
@@ -184,6 +191,8 @@ stage_run(struct stage *stage)
 	NEED(result == 0);
 	coord_free(stage->coord);
 	stage->coord = NULL;
+	if (stage->take_signals)
+		signals_close(&stage->signals);
 	return stage->stop.exit_status;
 }
 

@@ -207,7 +207,7 @@ drain(void *arg)
 
 	(void)arg;
 	stage_open(&stage, 200, NULL, "ms=30");
-	stage.conf.take_signals = true;
+	stage.take_signals = true;
 	stage.seen = term_after_ten;
 	NEED(stage_run(&stage) == 75);
 	answered = stage_count(&stage, STORE_ANSWERED);
@@ -267,7 +267,7 @@ interrupt_twice(void *arg)
 	(void)arg;
 	stage_open(&stage, 10, &fake, NULL);
 	stop_init(&stage.stop, true, 4);
-	stage.conf.take_signals = true;
+	stage.take_signals = true;
 	stage.conf.timeout_ns = 1000 * CLOCK_S;
 	send_interrupts(&timer);
 	took_ns = clock_now_ns();
@@ -297,7 +297,7 @@ ignore_hangup(void *arg)
 	(void)arg;
 	signal(SIGHUP, SIG_IGN); /* nohup */
 	stage_open(&stage, 20, NULL, "ms=10");
-	stage.conf.take_signals = true;
+	stage.take_signals = true;
 	NEED(kill(getpid(), SIGHUP) == 0);
 	NEED(stage_run(&stage) == 0);
 	NEED(stage_count(&stage, STORE_ANSWERED) == 20);
@@ -438,7 +438,7 @@ stop_while_held(void *arg)
 
 	(void)arg;
 	stage_open(&stage, 20, &fake, NULL);
-	stage.conf.take_signals = true;
+	stage.take_signals = true;
 	stage.seen = term_on_auth;
 	NEED(stage_run(&stage) == 75);
 	NEED(stage.states[1] == STORE_OPEN);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Descriptors and signals wake the loop, time ends its sleep.
+ * Descriptors wake the loop, time ends its sleep.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -147,83 +147,6 @@ what_cannot_be_watched_is_an_error(void **state)
 	loop_free(loop);
 }
 
-/* ---- signals, each test in a process of its own ---- */
-
-struct heard {
-	unsigned count;
-	int numbers[8];
-};
-
-static void
-take_signal(void *arg, int signal_number)
-{
-	struct heard *heard = arg;
-
-	NEED(heard->count < 8);
-	heard->numbers[heard->count++] = signal_number;
-}
-
-static const int taken[] = {SIGTERM, SIGUSR1, 0};
-
-static struct loop *
-loop_with_signals(struct heard *heard)
-{
-	struct err err;
-	struct loop *loop = loop_new(&err);
-
-	NEED(loop != NULL);
-	NEED(loop_signals(loop, taken, take_signal, heard, &err) == 0);
-	return loop;
-}
-
-static void
-hear_signals(void *arg)
-{
-	struct heard heard = {0};
-	struct loop *loop = loop_with_signals(&heard);
-	struct err err;
-
-	(void)arg;
-	raise(SIGUSR1);
-	raise(SIGTERM);
-	NEED(heard.count == 0);
-	NEED(loop_turn(loop, 1, CLOCK_NEVER, &err) == 0);
-	NEED(heard.count == 2);
-	NEED(heard.numbers[0] + heard.numbers[1] == SIGUSR1 + SIGTERM);
-	loop_free(loop);
-}
-
-static void
-signals_are_read_by_the_loop(void **state)
-{
-	(void)state;
-	assert_int_equal(apart_run(hear_signals, NULL), 0);
-}
-
-static void
-free_with_pending(void *arg)
-{
-	struct heard heard = {0};
-	struct loop *loop = loop_with_signals(&heard);
-	sigset_t mask;
-
-	(void)arg;
-	raise(SIGTERM);
-	loop_free(loop); /* still alive? */
-	NEED(heard.count == 0);
-	NEED(sigprocmask(SIG_SETMASK, NULL, &mask) == 0);
-	NEED(sigismember(&mask, SIGTERM) == 0);
-	NEED(sigismember(&mask, SIGUSR1) == 0);
-}
-
-/* Slurm sends a second SIGTERM 8 ms after the first. */
-static void
-a_signal_after_the_last_turn_kills_nobody(void **state)
-{
-	(void)state;
-	assert_int_equal(apart_run(free_with_pending, NULL), 0);
-}
-
 int
 main(void)
 {
@@ -234,8 +157,6 @@ main(void)
 		one_that_is_unwatched_by_another_in_the_same_turn_is_not_told),
 	    cmocka_unit_test(a_turn_sleeps_until_its_time_and_no_longer),
 	    cmocka_unit_test(what_cannot_be_watched_is_an_error),
-	    cmocka_unit_test(signals_are_read_by_the_loop),
-	    cmocka_unit_test(a_signal_after_the_last_turn_kills_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
