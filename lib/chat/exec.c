@@ -5,6 +5,7 @@
  * command is watched and ended is the errand's.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@
 #define STATUS_TRY_LATER 75
 #define STATUS_CANNOT_RUN 126
 #define STATUS_NOT_FOUND 127
+#define STATUS_SIGNALLED 128 /* and the signal's number */
 
 struct exec {
 	const struct chat_conf *conf;
@@ -237,6 +239,17 @@ put_tail(struct exec *self, const struct errand *errand)
 	buf_free(&line);
 }
 
+/* TERM, INT and HUP are sent to whole families. A shell says of a child that
+ * died of one: 128 and its number. */
+static bool
+is_terminated(const struct death *death)
+{
+	const int number =
+	    death->signalled ? death->number : death->number - STATUS_SIGNALLED;
+
+	return number == SIGTERM || number == SIGINT || number == SIGHUP;
+}
+
 static enum outcome
 judge_failure(struct exec *self, const struct errand *errand)
 {
@@ -320,6 +333,8 @@ exec_call(void *arg, const struct chat_request *request, struct reply *reply)
 			errand.input = buf_span(&self->in);
 		errand_run(&errand, &child);
 		reply->outcome = judge(self, request, &errand);
+		reply->terminated = errand.ending == ERRAND_ITSELF &&
+				    is_terminated(&errand.death);
 		if (errand.first_byte_ns != -1)
 			reply->first_byte_ms =
 			    (errand.first_byte_ns - request->started_ns) /

@@ -111,15 +111,20 @@ stop_for_pause(struct coord *coord, int64_t pause_ns, const char *why)
 	stop_ask(coord->conf.stop, STOP_EXIT_EARLY, reason);
 }
 
-/* Slurm's SIGTERM hits commands as well as us. One that dies of a signal while
+/* Slurm's SIGTERM hits commands as well as us, and sometimes first: what came
+ * for us by now is heard before the verdict. One that dies of a signal while
  * the run stops was cut short by that, and is not charged. */
 static void
-excuse_command(const struct coord *coord, struct pool_report *report)
+excuse_command(struct coord *coord, struct pool_report *report)
 {
-	if (report->event == POOL_DONE &&
-	    report->reply.outcome == OUTCOME_CRASH &&
-	    coord->conf.stop->phase != STOP_NONE)
-		report->reply.outcome = OUTCOME_INTERRUPTED;
+	struct reply *reply = &report->reply;
+
+	if (report->event != POOL_DONE ||
+	    (reply->outcome != OUTCOME_CRASH && !reply->terminated))
+		return;
+	coord_hear_signals(coord);
+	if (coord->conf.stop->phase != STOP_NONE)
+		reply->outcome = OUTCOME_INTERRUPTED;
 }
 
 static void

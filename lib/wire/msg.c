@@ -177,6 +177,7 @@ msg_put_done(struct buf *buf, const struct msg_done *done)
 	MUST(reply_is_whole(reply));
 	frame_put_u64(buf, done->ticket);
 	frame_put_u8(buf, (uint8_t)reply->outcome);
+	frame_put_u8(buf, reply->terminated);
 	frame_put_u32(buf, status_in_range(reply->http_status)
 			       ? (uint32_t)reply->http_status
 			       : 0);
@@ -205,11 +206,14 @@ msg_get_done(const struct frame *frame, struct msg_done *done)
 	struct reply *reply = &done->reply;
 	struct frame_cursor cursor;
 	uint32_t status;
+	uint8_t terminated;
 
 	if (!begins(frame, MSG_DONE, &cursor))
 		return false;
 	done->ticket = frame_get_u64(&cursor);
 	reply->outcome = (enum outcome)frame_get_u8(&cursor);
+	terminated = frame_get_u8(&cursor);
+	reply->terminated = terminated == 1;
 	status = frame_get_u32(&cursor);
 	reply->http_status = status > 999 ? -1 : (int32_t)status;
 	reply->retry_after_ms = frame_get_i64(&cursor);
@@ -225,7 +229,7 @@ msg_get_done(const struct frame *frame, struct msg_done *done)
 	reply->reasoning = frame_get_bytes(&cursor);
 	reply->refusal = frame_get_bytes(&cursor);
 	reply->raw = frame_get_bytes(&cursor);
-	return frame_done(&cursor) && reply_in_range(reply);
+	return frame_done(&cursor) && terminated <= 1 && reply_in_range(reply);
 }
 
 void

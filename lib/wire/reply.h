@@ -2,6 +2,7 @@
 #ifndef REPLY_H
 #define REPLY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -13,7 +14,9 @@
  */
 struct reply {
 	enum outcome outcome;
-	int32_t http_status;	/* 100 … 999, 0 none */
+	bool terminated;     /* it ended as one does that TERM, INT or HUP hits:
+				that may have been meant for the whole run */
+	int32_t http_status; /* 100 … 999, 0 none */
 	int64_t retry_after_ms; /* ≥ 0 a floor for the next try, -1 none said */
 	int64_t first_byte_ms; /* since hand-out, -1 unknown */
 	int64_t duration_ms;   /* since hand-out */

@@ -22,11 +22,11 @@ GATE = """
 class Gated:
     """A run of ten prompts on three workers, all of which are at work."""
 
-    def __init__(self, mill, *args, **kwargs):
+    def __init__(self, mill, *args, gate=GATE, **kwargs):
         self.mill = mill
         self.prompts = [f"p{i}" for i in range(1, 11)]
         mill.write("p", "".join(prompt + "\n" for prompt in self.prompts))
-        mill.script("cmd", GATE)
+        mill.script("cmd", gate)
         (mill.dir / "calls").touch()
         self.command = ["run", "p", "-j", "3", "--db", "x.db", *args,
                         "--", "./cmd"]
@@ -228,6 +228,20 @@ def test_a_signal_to_the_whole_tree_leaves_workers_at_work(mill, number):
 def test_a_termination_that_hits_the_commands_too_loses_nothing(mill):
     gated = Gated(mill, "--retry-attempts", "1")
     for process in mill.processes():
+        process.signal(signal.SIGTERM)
+    done = gated.run.wait()
+    assert done.status == 75, done
+    assert mill.results("x.db") == [None] * 10
+    gated.open_gate()
+    gated.go_on()
+
+
+def test_nor_where_commands_say_so_by_their_exit_status(mill):
+    gate = GATE.replace("read -r p", "trap 'exit 143' TERM; read -r p")
+    gated = Gated(mill, "--retry-attempts", "1", gate=gate)
+    gated.run.signal(signal.SIGTERM)
+    gated.run.wait_err("finishing 3 calls")
+    for process in mill.processes("/bin/sh ./cmd"):
         process.signal(signal.SIGTERM)
     done = gated.run.wait()
     assert done.status == 75, done

@@ -61,8 +61,9 @@ enum fake_deed {
 	FAKE_RATE_HOURS = 29,  /* rate limited, two hours */
 	FAKE_NO_SERVER = 30,   /* and asks for 5 s */
 	FAKE_SLOW_ANSWER = 31, /* STOP or not, after 100 ms */
+	FAKE_TERMINATED = 32,  /* its command died of a TERM after 300 ms */
 };
-#define FAKE_DEEDS 32
+#define FAKE_DEEDS 33
 
 struct fake {
 	enum fake_birth birth;
@@ -124,6 +125,21 @@ fake_ask_for_pause(const struct spawn_child *child, struct buf *out,
 	done.reply.error = span_of(text);
 	done.reply.duration_ms = 1;
 	done.reply.retry_after_ms = pause_ms;
+	msg_put_done(out, &done);
+	fake_send(child, out);
+}
+
+static inline void
+fake_terminated(
+    const struct spawn_child *child, struct buf *out, uint64_t ticket)
+{
+	struct msg_done done = {.ticket = ticket};
+
+	usleep(300000);
+	reply_init(&done.reply);
+	done.reply.outcome = OUTCOME_EXIT_STATUS;
+	done.reply.terminated = true;
+	done.reply.error = span_of("exit status 143");
 	msg_put_done(out, &done);
 	fake_send(child, out);
 }
@@ -324,6 +340,9 @@ fake_do(const struct spawn_child *child, struct buf *out,
 		break;
 	case FAKE_BEATS:
 		fake_beats(child, out, job->ticket);
+		break;
+	case FAKE_TERMINATED:
+		fake_terminated(child, out, job->ticket);
 		break;
 	case FAKE_AUTH:
 		fake_done(child, out, job->ticket, OUTCOME_AUTH, "bad key");

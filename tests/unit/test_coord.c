@@ -289,6 +289,52 @@ a_second_interrupt_kills_and_leaves_prompts_open(void **state)
 	assert_int_equal(apart_run(interrupt_twice, NULL), 0);
 }
 
+static enum fake_deed
+terminate_two(uint32_t index, uint32_t attempt)
+{
+	(void)attempt;
+	return index == 0 ? FAKE_SLOW_ANSWER : FAKE_TERMINATED;
+}
+
+/* Both others are heard in one turn, and our own signal comes between. */
+static void
+term_between(struct stage *stage, const struct pool_report *report)
+{
+	(void)report;
+	if (stage->seen_count == 1)
+		usleep(500000);
+	if (stage->seen_count == 2)
+		NEED(kill(getpid(), SIGTERM) == 0);
+}
+
+static void
+be_terminated(void *arg)
+{
+	static const struct fake fake = {FAKE_READY, terminate_two};
+	struct stage stage;
+
+	(void)arg;
+	stage_open(&stage, 3, &fake, NULL);
+	stage.conf.policy.tries_max = 1;
+	stage.take_signals = true;
+	stage.seen = term_between;
+	NEED(stage_run(&stage) == 75);
+	NEED(stage_count(&stage, STORE_ANSWERED) == 1);
+	NEED(stage_count(&stage, STORE_FAILED) == 1);
+	NEED(stage_count(&stage, STORE_OPEN) == 1);
+	NEED(stage.stats.attempts_by[OUTCOME_EXIT_STATUS] == 1);
+	NEED(stage.stats.attempts_by[OUTCOME_INTERRUPTED] == 1);
+	stage_check_stats(&stage);
+	stage_close(&stage);
+}
+
+static void
+a_command_that_a_term_for_all_hit_first_is_not_charged(void **state)
+{
+	(void)state;
+	assert_int_equal(apart_run(be_terminated, NULL), 0);
+}
+
 static void
 ignore_hangup(void *arg)
 {
@@ -686,6 +732,8 @@ main(void)
 	    cmocka_unit_test(a_nursery_that_dies_costs_nothing),
 	    cmocka_unit_test(a_term_drains_and_the_same_again_does_the_rest),
 	    cmocka_unit_test(a_second_interrupt_kills_and_leaves_prompts_open),
+	    cmocka_unit_test(
+		a_command_that_a_term_for_all_hit_first_is_not_charged),
 	    cmocka_unit_test(a_signal_that_was_ignored_at_start_stays_so),
 	    cmocka_unit_test(a_wrong_key_stops_with_69_and_leaves_prompts_open),
 	    cmocka_unit_test(

@@ -189,6 +189,28 @@ refuse_messages(struct desk *desk)
 EXEC_TEST(exec_takes_messages_only_when_they_are_one_text, BASH("cat"),
     refuse_messages(desk))
 
+static void
+need_terminated(struct desk *desk, const char *end, bool terminated)
+{
+	desk->request.record.text = span_of(end);
+	desk_call(desk);
+	if (desk->reply.terminated != terminated)
+		dprintf(STDERR_FILENO, "%s\n", end);
+	NEED(desk->reply.terminated == terminated);
+}
+EXEC_TEST(exec_says_who_ended_like_one_hit_by_a_term, BASH("eval \"$(cat)\""), {
+	need_terminated(desk, "kill -TERM $$", true);
+	need_terminated(desk, "kill -INT $$", true);
+	need_terminated(desk, "kill -HUP $$", true);
+	need_terminated(desk, "exit 143", true);
+	need_terminated(desk, "exit 130", true);
+	need_terminated(desk, "exit 129", true);
+	need_terminated(desk, "kill -KILL $$", false);
+	need_terminated(desk, "exit 137", false);
+	need_terminated(desk, "exit 15", false);
+	need_terminated(desk, "echo fine", false);
+})
+
 /* ---- out ---- */
 
 EXEC_TEST(exec_drops_one_newline_and_no_more, BASH("printf ' a\\n\\n\\n'"),
@@ -361,6 +383,7 @@ main(void)
 	    cmocka_unit_test(exec_says_which_prompt_attempt_and_worker),
 	    cmocka_unit_test(exec_refuses_a_prompt_too_long_for_an_argument),
 	    cmocka_unit_test(exec_takes_messages_only_when_they_are_one_text),
+	    cmocka_unit_test(exec_says_who_ended_like_one_hit_by_a_term),
 	    cmocka_unit_test(exec_drops_one_newline_and_no_more),
 	    cmocka_unit_test(exec_keeps_every_byte),
 	    cmocka_unit_test(exec_gives_an_empty_answer_as_such),

@@ -74,9 +74,10 @@ static const struct description descriptions[] = {
 	    {"text", NONE_OR_BYTES, 3, 0, MSG_WORD_MAX_BYTES, 0}}},
     {MSG_BEAT, get_beat, 2,
 	{{"ticket", U64, 5, 0, 0, 0}, {"bytes", U64, 5, 0, 0, 0}}},
-    {MSG_DONE, get_done, 16,
+    {MSG_DONE, get_done, 17,
 	{{"ticket", U64, 5, 0, 0, 0},
 	    {"outcome", U8, 0, 0, OUTCOME_COUNT - 1, 0},
+	    {"terminated", U8, 0, 0, 1, 0},
 	    {"http_status", U32, 200, 100, 999, 0},
 	    {"retry_after_ms", I64, -1, -1, TEN_YEARS_MS, -1},
 	    {"first_byte_ms", I64, -1, -1, TEN_YEARS_MS, -1},
@@ -369,6 +370,7 @@ msg_done_brings_each_field_to_its_own_place(void **state)
 {
 	const struct reply reply = {
 	    .outcome = OUTCOME_LENGTH,
+	    .terminated = true,
 	    .http_status = 429,
 	    .retry_after_ms = 1,
 	    .first_byte_ms = 2,
@@ -391,6 +393,7 @@ msg_done_brings_each_field_to_its_own_place(void **state)
 	buf_init(&buf, 10000);
 	back = pass(&buf, &reply);
 	assert_int_equal(back.outcome, reply.outcome);
+	assert_true(back.terminated);
 	assert_int_equal(back.http_status, reply.http_status);
 	assert_int_equal(back.retry_after_ms, reply.retry_after_ms);
 	assert_int_equal(back.first_byte_ms, reply.first_byte_ms);
