@@ -27,6 +27,9 @@
 
 #define HEAD_CAP_BYTES ((size_t)256 << 10) /* all headers of one response */
 #define KEEP_BODY_BYTES ((size_t)1 << 20)  /* room kept between two calls */
+/* A kept connection that was closed before it took the request says so within
+ * two round trips; this much more for a machine that is busy. */
+#define RESEND_SLACK_NS (200 * CLOCK_MS)
 #define ERROR_CAP_BYTES ((size_t)4 << 10)
 
 struct curl_client {
@@ -50,6 +53,9 @@ struct curl_client {
 	int64_t first_byte_ns;
 	bool head_over;
 	bool body_over;
+	bool kept;		 /* it began on the connection of the last */
+	int64_t resend_until_ns; /* a kept one that closes later has taken it */
+	bool taken;		 /* so it did: nothing is sent again */
 };
 
 int
@@ -114,9 +120,30 @@ on_socket_close(void *arg, curl_socket_t fd)
 {
 	struct curl_client *client = arg;
 
-	if (client->socket == fd)
+	if (client->socket == fd) {
 		client->socket = -1;
+		client->taken = client->kept && client->head_bytes == 0 &&
+				clock_now_ns() > client->resend_until_ns;
+		client->kept = false;
+	}
 	return close(fd);
+}
+
+/*
+ * libcurl itself sends again, on a fresh connection, whatever a kept one
+ * closed on without a byte of an answer; it does not ask whether the request
+ * was taken and worked on meanwhile. Refusing the fresh socket prevents that.
+ */
+static curl_socket_t
+on_socket_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	struct curl_client *client = arg;
+
+	(void)purpose;
+	if (client->taken)
+		return CURL_SOCKET_BAD;
+	return socket(address->family, address->socktype | SOCK_CLOEXEC,
+	    address->protocol);
 }
 
 static const struct {
@@ -150,6 +177,9 @@ set_callbacks(struct curl_client *client)
 	       curl_easy_setopt(easy, CURLOPT_WRITEDATA, client) ||
 	       curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket) ||
 	       curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, client) ||
+	       curl_easy_setopt(
+		   easy, CURLOPT_OPENSOCKETFUNCTION, on_socket_open) ||
+	       curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, client) ||
 	       curl_easy_setopt(
 		   easy, CURLOPT_CLOSESOCKETFUNCTION, on_socket_close) ||
 	       curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, client);
@@ -254,6 +284,19 @@ curl_client_close(struct curl_client *client)
 	free(client);
 }
 
+/* How long may a kept connection take to say that it was closed already? */
+static int64_t
+resend_within_ns(const struct curl_client *client)
+{
+	struct tcp_info info = {0};
+	socklen_t size = sizeof(info);
+
+	if (getsockopt(client->socket, IPPROTO_TCP, TCP_INFO, &info, &size) ==
+	    -1)
+		info.tcpi_rtt = 0;
+	return 2 * (int64_t)info.tcpi_rtt * (CLOCK_MS / 1000) + RESEND_SLACK_NS;
+}
+
 /* Forget the last call, begin this one. */
 static int
 begin(struct curl_client *client, const struct curl_request *request)
@@ -273,6 +316,10 @@ begin(struct curl_client *client, const struct curl_request *request)
 	client->first_byte_ns = -1;
 	client->head_over = false;
 	client->body_over = false;
+	client->taken = false;
+	client->kept = client->socket != -1;
+	client->resend_until_ns =
+	    clock_add(clock_now_ns(), resend_within_ns(client));
 	if (buf_add(&client->body, "", 0) == -1) /* body is never NULL */
 		return -1;
 	if (client->get)
@@ -348,6 +395,8 @@ judge(const struct curl_client *client, CURLcode code)
 {
 	long proxy_status = 0;
 
+	if (code != CURLE_OK && client->taken)
+		return OUTCOME_TRUNCATED;
 	switch (code) {
 	case CURLE_OK:
 		return OUTCOME_OK;
@@ -414,6 +463,9 @@ explain(struct curl_client *client, enum outcome outcome, CURLcode code)
 	const struct curl_request *request = client->request;
 	struct buf *error = &client->error;
 
+	if (client->taken) /* libcurl speaks of the fresh one it did not get */
+		snprintf(client->detail, sizeof(client->detail),
+		    "the server closed it without an answer");
 	if (client->detail[0] == '\0')
 		snprintf(client->detail, sizeof(client->detail), "%s",
 		    curl_easy_strerror(code));
@@ -488,7 +540,8 @@ was_stale(
 {
 	long made = 1;
 
-	if (response->outcome != OUTCOME_TRUNCATED || client->head_bytes > 0)
+	if (response->outcome != OUTCOME_TRUNCATED || client->head_bytes > 0 ||
+	    client->taken)
 		return false;
 	curl_easy_getinfo(client->easy, CURLINFO_NUM_CONNECTS, &made);
 	return made == 0;

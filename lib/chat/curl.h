@@ -70,7 +70,8 @@ void curl_client_close(struct curl_client *client);
 /*
  * Send one request and read the response whole. What a kept connection never
  * took, because the server had closed it, is sent again on a fresh one: that
- * is no failure.
+ * is no failure. One that closes when clearly more than a round trip has
+ * passed took it, and maybe worked on it: that is truncated.
  */
 void curl_client_post(struct curl_client *client,
     const struct curl_request *request, struct curl_response *response);

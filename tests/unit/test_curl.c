@@ -66,6 +66,45 @@ kept_connection_closed_on_request_is_no_failure(void **state)
 	stop(stub);
 }
 
+static bool
+has_request(const struct stub *stub, size_t number)
+{
+	struct json *root = read_request(stub, number);
+
+	json_free(root);
+	return root != NULL;
+}
+
+/* It worked on it, and gave up: to send it again would cost twice. */
+static void
+kept_connection_closed_after_a_while_has_taken_the_request(void **state)
+{
+	struct stub *stub =
+	    start("[{\"match\":{\"prompt\":\"close\"},\"do\":{\"raw\":\"\","
+		  "\"delay\":0.6}},"
+		  "{\"match\":{\"prompt\":\"reset\"},\"do\":{\"reset\":true,"
+		  "\"delay\":0.6}}]");
+	static const char *const ends[] = {"close", "reset"};
+	struct reply reply;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		reply = call(stub, "hello");
+		assert_outcome(&reply, OUTCOME_OK);
+		reply = call(stub, ends[i]);
+		assert_outcome(&reply, OUTCOME_TRUNCATED);
+		assert_holds(
+		    reply.error, "the server closed it without an answer");
+		assert_true(has_request(stub, 2 * i + 1));
+		assert_int_equal(
+		    connection_of(stub, 2 * i + 1), connection_of(stub, 2 * i));
+		assert_false(has_request(stub, 2 * i + 2));
+	}
+	reply = call(stub, "hello");
+	assert_outcome(&reply, OUTCOME_OK);
+	stop(stub);
+}
+
 /* A server that closes with bytes unread resets the connection. */
 static void
 kept_connection_reset_while_sending_is_no_failure(void **state)
@@ -500,6 +539,8 @@ main(void)
 	    cmocka_unit_test(two_requests_share_one_connection),
 	    cmocka_unit_test(connection_closed_between_calls_is_no_failure),
 	    cmocka_unit_test(kept_connection_closed_on_request_is_no_failure),
+	    cmocka_unit_test(
+		kept_connection_closed_after_a_while_has_taken_the_request),
 	    cmocka_unit_test(kept_connection_reset_while_sending_is_no_failure),
 	    cmocka_unit_test(large_body_waits_for_no_permission),
 	    cmocka_unit_test(refused_port_names_address_and_reason),
