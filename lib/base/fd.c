@@ -7,9 +7,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -81,6 +84,51 @@ fd_write_all(int fd, const void *data, size_t size)
 		}
 	}
 	return 0;
+}
+
+int
+fd_open_again(int fd)
+{
+	struct stat status;
+	char path[32];
+
+	if (fstat(fd, &status) == -1 || S_ISREG(status.st_mode))
+		return -1;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
+/* How much may be written at once? One that could make us wait takes up to
+ * PIPE_BUF bytes where it says that there is room. */
+static size_t
+piece_of(int fd, size_t size)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags != -1 && (flags & O_NONBLOCK) != 0)
+		return size;
+	return size < PIPE_BUF ? size : PIPE_BUF;
+}
+
+ssize_t
+fd_write_ready(int fd, const void *data, size_t size)
+{
+	struct pollfd look = {.fd = fd, .events = POLLOUT};
+	const char *bytes = data;
+	size_t sent = 0;
+
+	while (sent < size && poll(&look, 1, 0) == 1) {
+		ssize_t done =
+		    write(fd, bytes + sent, piece_of(fd, size - sent));
+
+		if (done >= 0)
+			sent += (size_t)done;
+		else if (errno == EAGAIN)
+			break;
+		else if (errno != EINTR)
+			return -1;
+	}
+	return (ssize_t)sent;
 }
 
 ssize_t

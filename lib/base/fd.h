@@ -28,6 +28,20 @@ int fd_set_nonblocking(int fd, bool on);
 int fd_write_all(int fd, const void *data, size_t size);
 
 /*
+ * Open what fd is open on once more, for writing without waiting: descriptors
+ * 0 to 2 are shared with the shell and must not become non-blocking.
+ * Gives it; -1 where that is refused (a socket, a terminal of another user),
+ * or makes no sense: a regular file has its place in the descriptor.
+ */
+int fd_open_again(int fd);
+
+/*
+ * Write as much as is taken at once, and never wait for a reader.
+ * Gives how many bytes, 0 … size, or -1 with errno when it is broken.
+ */
+ssize_t fd_write_ready(int fd, const void *data, size_t size);
+
+/*
  * Read once into buf, at most size bytes.
  * Gives bytes read, 0 at the end, -1 with errno (EAGAIN: nothing now; ENOBUFS:
  * over the cap of buf).

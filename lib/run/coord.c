@@ -125,6 +125,8 @@ say_note(struct coord *coord)
 		return "waiting for the server";
 	if (pace_waits(&coord->pace, coord->now_ns))
 		return "waiting for the rate limit";
+	if (coord->watch.output_ends)
+		return "waiting for whoever reads the output";
 	return NULL;
 }
 
@@ -268,6 +270,9 @@ begin(struct coord *coord, struct err *err)
 	coord->now_ns = clock_now_ns();
 	clock_nap_begin(&coord->nap, coord->now_ns, 4 * COORD_LOOK_NS);
 	stats_start(coord->conf.stats, coord->now_ns);
+	/* Told to stop before it began: nobody is started. */
+	coord_hear_signals(coord);
+	obey_stop(coord);
 	set_wanted(coord);
 	pool_tick(coord->pool, coord->now_ns);
 	return 0;
@@ -294,6 +299,19 @@ dismiss_workers(struct coord *coord)
 	}
 }
 
+/* However slow its reader is: until it has all, or a signal ends the wait. */
+static int
+finish_output(struct coord *coord, struct err *err)
+{
+	int result = 0;
+
+	watch_finish(&coord->watch);
+	while (result == 0 && coord->phase == STOP_NONE &&
+	       watch_has_more(&coord->watch))
+		result = turn(coord, err);
+	return result;
+}
+
 int
 coord_run(struct coord *coord, struct err *err)
 {
@@ -310,7 +328,7 @@ coord_run(struct coord *coord, struct err *err)
 	coord->conf.stats->in_flight = 0;
 	if (coord->pool != NULL)
 		dismiss_workers(coord);
-	return result;
+	return result == 0 ? finish_output(coord, err) : -1;
 }
 
 void

@@ -38,6 +38,20 @@ watch_tell(struct watch *watch)
 	watch->output_due = true;
 }
 
+void
+watch_finish(struct watch *watch)
+{
+	watch->output_ends = true;
+	watch->output_due = true;
+}
+
+bool
+watch_has_more(const struct watch *watch)
+{
+	return watch->output != NULL && !watch->output_closed &&
+	       (watch->output_due || watch->writable.fd != -1);
+}
+
 static int
 write_output(struct watch *watch, struct err *err)
 {
@@ -51,7 +65,8 @@ write_output(struct watch *watch, struct err *err)
 		return 0; /* no room yet */
 	watch->output_due = false;
 	progress_step_aside(in_the_way, true);
-	more = export_follow(watch->output, watch->store, watch->states, err);
+	more = export_follow(watch->output, watch->store,
+	    watch->output_ends ? NULL : watch->states, err);
 	progress_step_aside(in_the_way, false);
 	if (more == -1) {
 		watch->output_closed = true;

@@ -26,7 +26,8 @@ struct watch {
 	struct stats *stats;
 	struct loop *loop;
 	struct loop_watch writable;
-	bool output_due; /* there may be something to write */
+	bool output_due;  /* there may be something to write */
+	bool output_ends; /* all of the rest may be written */
 	bool output_closed;
 };
 
@@ -34,6 +35,12 @@ void watch_init(struct watch *watch, struct loop *loop);
 
 /* Something became durable. */
 void watch_tell(struct watch *watch);
+
+/* Nothing more will become durable: the output may be written to its end. */
+void watch_finish(struct watch *watch);
+
+/* Is there output that its reader has not taken yet, or that was not tried? */
+bool watch_has_more(const struct watch *watch);
 
 /* Draw and write what is due. note is what the run waits for, or NULL.
  * Gives 0; -1 with err when the output broke, once. */

@@ -44,12 +44,8 @@ struct export
 	struct err trouble;
 };
 
-/*
- * Descriptor 1 is shared with the shell and with whoever else writes to the
- * terminal: it must not become non-blocking. Opened anew it is our own. Where
- * that is refused (a socket, a terminal of another user) we look before each
- * write instead.
- */
+/* Opened anew it is our own. Where that is refused we look before each write
+ * instead. */
 static int
 open_stdout(struct export *export, struct err *err)
 {
@@ -60,8 +56,7 @@ open_stdout(struct export *export, struct err *err)
 	export->fd = STDOUT_FILENO;
 	if (S_ISREG(status.st_mode))
 		return 0;
-	export->fd = open(
-	    "/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	export->fd = fd_open_again(STDOUT_FILENO);
 	export->owned = export->fd != -1;
 	export->blocks = !export->owned;
 	if (!export->owned)
@@ -197,7 +192,7 @@ static bool
 next_is_ready(const struct export *export, const uint8_t *states)
 {
 	return export->index < export->count &&
-	       states[export->index] != STORE_OPEN;
+	       (states == NULL || states[export->index] != STORE_OPEN);
 }
 
 /* Write once, at most size bytes. Gives bytes written, 0 when full, -1 with
@@ -271,12 +266,22 @@ export_is_on_terminal(const struct export *export)
 	return export->on_terminal;
 }
 
+/* Write all that is pending, to whoever takes some of it each second. */
 static int
 flush(struct export *export, struct err *err)
 {
-	if (fd_write_all(export->fd, export->pending.data + export->sent,
-		unsent(export)) == -1)
-		return die(export, err);
+	struct pollfd look = {.fd = export->fd, .events = POLLOUT};
+
+	while (unsent(export) > 0) {
+		ssize_t wrote = write_some(export, unsent(export));
+
+		if (wrote == -1)
+			return die(export, err);
+		if (wrote == 0 && poll(&look, 1, EXPORT_LAST_WAIT_MS) == 0) {
+			errno = ETIMEDOUT;
+			return die(export, err);
+		}
+	}
 	forget_sent(export);
 	return 0;
 }
@@ -293,20 +298,6 @@ write_rest(struct export *export, struct store *store, struct err *err)
 			return -1;
 	}
 	return unsent(export) > 0 ? flush(export, err) : 0;
-}
-
-/* Whoever reads line by line should not find half a one. */
-static void
-finish_line(struct export *export)
-{
-	struct pollfd look = {.fd = export->fd, .events = POLLOUT};
-	ssize_t wrote = 0;
-
-	while (unsent(export) > 0 && wrote != -1) {
-		wrote = write_some(export, unsent(export));
-		if (wrote == 0 && poll(&look, 1, EXPORT_LAST_WAIT_MS) != 1)
-			return;
-	}
 }
 
 int
@@ -328,7 +319,8 @@ export_close(
 		if (result == 0 && export->place.fd != -1)
 			result = place_commit(&export->place, err);
 	} else {
-		finish_line(export);
+		/* Whoever reads line by line should not find half a one. */
+		flush(export, NULL);
 	}
 	place_leave(&export->place);
 	if (export->owned)

@@ -41,7 +41,7 @@ struct export *export_open(const char *path, enum export_format format,
  * Write what is ready: rows from the current place on, as long as states says
  * that they are no longer open. Never blocks: a full pipe is tried again at
  * the next call, and so is a row that the store cannot give now. Stops after
- * 1 MiB.
+ * 1 MiB. states NULL: to the end of the list, open ones with result null.
  * Gives 1 when there is more to write now, 0 when not; -1 when the reader went
  * away ("output closed", EPIPE) or the disk is full (err says which; later
  * calls do nothing and give 0). SIGPIPE must be ignored or blocked.
@@ -56,9 +56,10 @@ int export_wait_fd(const struct export *export);
 bool export_is_on_terminal(const struct export *export);
 
 /*
- * End it and free it. whole: write the rest too, open ones with result null
- * (blocks), and rename FILE.part to FILE; else finish the line that was begun
- * (waits at most 1 s) and leave .part. Takes NULL calmly.
+ * End it and free it. whole: write the rest too, open ones with result null,
+ * and rename FILE.part to FILE; else finish the line that was begun and leave
+ * .part. Waits for a reader at most 1 s at a time: who knows that one is slow
+ * calls export_follow until nothing is left. Takes NULL calmly.
  * Gives 0, or -1 with err when not all that was asked for is written; a reader
  * that went away before is no failure any more.
  */

@@ -238,6 +238,18 @@ class Mill:
         """Start it and wait for its end."""
         return self.start(*args, **kwargs).wait(patience)
 
+    # --- pipes that nobody reads, unless the test does ---
+
+    def pipe(self, name):
+        """A named pipe. Gives (words in front of the program that open it as
+        its descriptor 1 or 2, a descriptor to read from)."""
+        path = self.aside / name
+        os.mkfifo(path)
+        fd = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+        self.masters.append(fd)
+        number = 1 if name.startswith("out") else 2
+        return ["sh", "-c", f'exec "$0" "$@" {number}>{path}'], fd
+
     # --- files ---
 
     def write(self, name, text, mode=0o644):

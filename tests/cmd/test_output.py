@@ -336,3 +336,46 @@ def test_json_is_one_object_with_everything(mill):
     assert "a.db" in told["next"]
     assert subprocess.run(["sh", "-c", told["next"]], cwd=mill.dir,
                           capture_output=True, timeout=20).returncode == 0
+
+
+def drain(fd):
+    """All that a pipe holds now."""
+    text = b""
+    with contextlib.suppress(BlockingIOError):
+        while piece := os.read(fd, 65536):
+            text += piece
+    return text
+
+
+@pytest.mark.parametrize("number, status", [
+    (signal.SIGTERM, 75), (signal.SIGUSR1, 75)])
+def test_a_reader_that_does_not_read_holds_no_signal_up(mill, number, status):
+    """All is answered, and the output waits for its reader."""
+    write_list(mill, 100)
+    before, fd = mill.pipe("out")
+    running = mill.start("run", "in.txt", "--db", "a.db", "-o", "-", "-f",
+                         "jsonl", "--backend", "echo:bytes=3000", "-j", 8,
+                         before=before)
+    until(lambda: len(answered(mill)) == 100, "all answers")
+    until(lambda: not mill.processes("llmill: worker"), "workers that leave")
+    running.signal(number)
+    done = running.wait(4)
+    assert done.status == status, done
+    assert len(drain(fd)) <= 65536
+
+
+def test_a_reader_that_comes_late_gets_all(mill):
+    write_list(mill, 100)
+    before, fd = mill.pipe("out")
+    running = mill.start("run", "in.txt", "-n", 99, "--db", "a.db", "-o", "-",
+                         "-f", "jsonl", "--backend", "echo:bytes=3000", "-j",
+                         8, before=before)
+    until(lambda: len(answered(mill)) == 99, "all answers")
+    until(lambda: not mill.processes("llmill: worker"), "workers that leave")
+    text = b""
+    while running.popen.poll() is None:
+        text += drain(fd)
+    assert running.wait().status == 0
+    rows = [json.loads(line) for line in (text + drain(fd)).splitlines()]
+    assert [row["id"] for row in rows] == list(range(1, 101))
+    assert [row["ok"] for row in rows] == [True] * 99 + [False]

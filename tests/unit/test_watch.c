@@ -107,13 +107,14 @@ read_in_order(int fd)
 }
 
 static pid_t
-start_reader(int read_end)
+start_reader(int read_end, unsigned delay_s)
 {
 	pid_t pid = fork();
 
 	NEED(pid != -1);
 	if (pid == 0) {
 		close(STDOUT_FILENO);
+		sleep(delay_s);
 		_exit(read_in_order(read_end) == 200 ? 0 : 1);
 	}
 	close(read_end);
@@ -123,12 +124,11 @@ start_reader(int read_end)
 static void
 write_in_order(void *arg)
 {
-	pid_t reader = start_reader(narrow_output());
+	pid_t reader = start_reader(narrow_output(), *(unsigned *)arg);
 	double cpu_s = cpu_seconds();
 	struct stage stage;
 	int status;
 
-	(void)arg;
 	open_with_output(&stage, "ms=5-40,bytes=3000,fail=10%,refuse=2%");
 	NEED(stage_run(&stage) == 0); /* about a second */
 	NEED(cpu_seconds() - cpu_s < 0.5);
@@ -141,8 +141,12 @@ write_in_order(void *arg)
 static void
 answers_come_in_prompt_order_through_a_narrow_pipe(void **state)
 {
+	unsigned delay_s = 0;
+
 	(void)state;
-	assert_int_equal(apart_run(write_in_order, NULL), 0);
+	assert_int_equal(apart_run(write_in_order, &delay_s), 0);
+	delay_s = 2; /* when the run has long been done */
+	assert_int_equal(apart_run(write_in_order, &delay_s), 0);
 }
 
 static void
@@ -178,20 +182,43 @@ a_reader_that_went_away_stops_only_a_run_without_a_database(void **state)
 	assert_int_equal(apart_run(write_to_nobody, &private_store), 0);
 }
 
+/* Send this process a SIGTERM in a while. */
+static pid_t
+start_killer(unsigned delay_s)
+{
+	pid_t pid = fork();
+
+	NEED(pid != -1);
+	if (pid == 0) {
+		sleep(delay_s);
+		kill(getppid(), SIGTERM);
+		_exit(0);
+	}
+	return pid;
+}
+
 static void
 write_to_sleeper(void *arg)
 {
 	int read_end = narrow_output();
 	struct stage stage;
 	double cpu_s = cpu_seconds();
+	int64_t took_ns = clock_now_ns();
+	pid_t killer = start_killer(4);
 
 	(void)arg;
 	open_with_output(&stage, "ms=40,bytes=3000");
-	NEED(stage_run(&stage) == 0); /* 2 s, nobody reads */
+	stage.take_signals = true;
+	NEED(stage_run(&stage) == 75); /* done after 2 s, nobody reads */
+	took_ns = clock_now_ns() - took_ns;
+	NEED(took_ns > 3 * CLOCK_S && took_ns < 5 * CLOCK_S);
 	NEED(stage_count(&stage, STORE_ANSWERED) == 200);
 	NEED(cpu_seconds() - cpu_s < 1);
-	fd_close(&read_end);
+	took_ns = clock_now_ns();
 	close_output(&stage, false);
+	NEED(clock_now_ns() - took_ns < 2 * CLOCK_S);
+	fd_close(&read_end);
+	NEED(waitpid(killer, NULL, 0) == killer);
 	stage_close(&stage);
 }
 
