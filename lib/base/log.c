@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * One line, one write(2): lines of several processes on one file never mix.
+ * Nobody waits for whoever reads them: what is not taken at once is counted.
  * The whole message is made safe here, once, so that no caller can forget it.
  * The settings below are the only global variables there are, but for the
  * test clock.
@@ -17,6 +18,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/must.h"
 #include "base/text.h"
 
@@ -24,20 +26,32 @@
 #define LOG_LINE_MAX (4 * LOG_MESSAGE_MAX + 256)
 #define LOG_ROLE_MAX 32
 
+struct sink {
+	int fd; /* -1 none */
+	uint64_t lost;
+	bool cut; /* half a line stands there */
+};
+
 static struct {
-	int screen_fd;
+	struct sink screen;
 	enum log_level screen_level;
 	void (*before)(void *arg, bool writing);
 	void *arg;
-	int file_fd;
+	struct sink file;
 	char role[LOG_ROLE_MAX];
-} settings = {.screen_fd = -1, .file_fd = -1, .role = "mill"};
+} settings = {.screen.fd = -1, .file.fd = -1, .role = "mill"};
+
+static void say_lost(
+    struct sink *sink, void (*say)(enum log_level level, struct span message));
+static void say_to_file(enum log_level level, struct span message);
+static void say_to_screen(enum log_level level, struct span message);
 
 void
 log_set_screen(int screen_fd, enum log_level level,
     void (*before)(void *arg, bool writing), void *arg)
 {
-	settings.screen_fd = screen_fd;
+	say_lost(&settings.screen, say_to_screen);
+	settings.screen = (struct sink){.fd = screen_fd};
 	settings.screen_level = level;
 	settings.before = before;
 	settings.arg = arg;
@@ -46,7 +60,8 @@ log_set_screen(int screen_fd, enum log_level level,
 void
 log_set_file(int file_fd)
 {
-	settings.file_fd = file_fd;
+	say_lost(&settings.file, say_to_file);
+	settings.file = (struct sink){.fd = file_fd};
 }
 
 void
@@ -58,13 +73,13 @@ log_set_role(const char *role)
 static bool
 screen_wants(enum log_level level)
 {
-	return settings.screen_fd >= 0 && level <= settings.screen_level;
+	return settings.screen.fd >= 0 && level <= settings.screen_level;
 }
 
 bool
 log_wants(enum log_level level)
 {
-	return settings.file_fd >= 0 || screen_wants(level);
+	return settings.file.fd >= 0 || screen_wants(level);
 }
 
 static void
@@ -81,19 +96,46 @@ add_time(struct buf *line)
 }
 
 static void
-write_line(int fd, struct buf *line, struct span message)
+write_line(struct sink *sink, struct buf *line, struct span message)
 {
 	static const char lost[] =
 	    "llmill: error: a log line was lost: out of memory\n";
 	struct span out = {lost, sizeof(lost) - 1};
+	ssize_t wrote;
 
 	text_escape(line, message, 0);
 	buf_add_byte(line, '\n');
 	if (!line->failed)
 		out = buf_span(line);
-	if (write(fd, out.data, out.size) == -1) {
-		/* A log that cannot be written stops nobody. */
+	if (sink->cut && fd_write_ready(sink->fd, "\n", 1) != 1) {
+		sink->lost++;
+		return;
 	}
+	sink->cut = false;
+	wrote = fd_write_ready(sink->fd, out.data, out.size);
+	/* One that is broken stops nobody. */
+	if (wrote == -1 || (size_t)wrote == out.size)
+		return;
+	sink->lost++;
+	sink->cut = wrote > 0;
+}
+
+/* There may be room again. */
+static void
+say_lost(
+    struct sink *sink, void (*say)(enum log_level level, struct span message))
+{
+	uint64_t lost = sink->lost;
+	char message[96];
+
+	if (lost == 0)
+		return;
+	snprintf(message, sizeof(message),
+	    "%ju %s of the log %s lost: nobody read them", (uintmax_t)lost,
+	    lost == 1 ? "line" : "lines", lost == 1 ? "was" : "were");
+	sink->lost = 0;
+	say(LOG_WARN, span_of(message));
+	sink->lost *= lost; /* what cannot be said now is said later */
 }
 
 static void
@@ -112,7 +154,7 @@ say_to_file(enum log_level level, struct span message)
 	add_time(&line);
 	buf_printf(
 	    &line, " %s %s[%d] ", names[level], settings.role, (int)getpid());
-	write_line(settings.file_fd, &line, message);
+	write_line(&settings.file, &line, message);
 	buf_free(&line);
 }
 
@@ -129,7 +171,7 @@ say_to_screen(enum log_level level, struct span message)
 		buf_add_text(&line, "warning: ");
 	if (settings.before != NULL)
 		settings.before(settings.arg, true);
-	write_line(settings.screen_fd, &line, message);
+	write_line(&settings.screen, &line, message);
 	if (settings.before != NULL)
 		settings.before(settings.arg, false);
 	buf_free(&line);
@@ -148,9 +190,13 @@ log_say(enum log_level level, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
-	if (settings.file_fd >= 0)
+	if (settings.file.fd >= 0) {
+		say_lost(&settings.file, say_to_file);
 		say_to_file(level, span_of(message));
-	if (screen_wants(level))
+	}
+	if (screen_wants(level)) {
+		say_lost(&settings.screen, say_to_screen);
 		say_to_screen(level, span_of(message));
+	}
 	errno = number;
 }

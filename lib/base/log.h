@@ -9,7 +9,10 @@
  * debug) and the screen (level by -q and -v). One line each:
  *   2026-11-23T18:30:00.123 warn  mill[1234] what happened key=value
  * on the screen without time, pid and level. Foreign text is escaped; no
- * secret and no result ever goes here.
+ * secret and no result ever goes here. Nobody is waited for: a line that is
+ * not taken at once (a pipe that nobody reads, a stopped terminal) is lost,
+ * and how many there were is said where there is room again. That a terminal
+ * never makes us wait needs a descriptor that is non-blocking.
  */
 enum log_level {
 	LOG_ERROR = 0,

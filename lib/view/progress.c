@@ -6,15 +6,13 @@
  */
 #include "view/progress.h"
 
-#include <errno.h>
-#include <limits.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 
 #define PROGRESS_DRAW_NS (100 * CLOCK_MS)
 #define PROGRESS_PLAIN_NS (10 * CLOCK_S)
@@ -84,33 +82,13 @@ progress_free(struct progress *progress)
 	free(progress);
 }
 
-/*
- * Write what the screen takes at once: a terminal stopped by Ctrl-S or a full
- * pipe says no POLLOUT, and up to PIPE_BUF bytes fit where it says so.
- * Gives true when all was written.
- */
+/* A terminal stopped by Ctrl-S or a full pipe takes nothing. Gives true when
+ * all was written. */
 static bool
 screen_write(int fd, const struct buf *text)
 {
-	struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
-	size_t sent = 0;
-
-	while (sent < text->size) {
-		size_t size = text->size - sent;
-		ssize_t wrote;
-
-		if (poll(&poll_fd, 1, 0) != 1 ||
-		    (poll_fd.revents & POLLOUT) == 0)
-			return false;
-		wrote = write(
-		    fd, text->data + sent, size < PIPE_BUF ? size : PIPE_BUF);
-		if (wrote < 0 && errno == EINTR)
-			continue;
-		if (wrote <= 0)
-			return false;
-		sent += (size_t)wrote;
-	}
-	return true;
+	return fd_write_ready(fd, text->data, text->size) ==
+	       (ssize_t)text->size;
 }
 
 /* Gives the columns that a line may take: one less than there are, because a

@@ -4,6 +4,7 @@
  * one write.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <regex.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -188,6 +189,41 @@ log_lets_the_progress_line_out_of_the_way(void **state)
 #define LOG_TEST(test)                                                         \
 	cmocka_unit_test_setup_teardown(test, open_sinks, close_sinks)
 
+/* Nobody reads: the log goes on, and says so where there is room again. */
+static void
+what_nobody_reads_is_lost_and_counted(void **state)
+{
+	static char text[70000]; /* more than a pipe holds */
+	char *line;
+	unsigned count = 0;
+	unsigned lost = 0;
+	ssize_t got;
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	log_set_screen(ends[1], LOG_DEBUG, NULL, NULL);
+	for (int i = 0; i < 5000; i++)
+		log_say(LOG_DEBUG, "this is line %d", i);
+	got = read(ends[0], text, sizeof(text) - 1);
+	assert_true(got > 50000);
+	text[got] = '\0';
+	for (line = text; (line = strchr(line, '\n')) != NULL; line++)
+		count++;
+	log_set_screen(-1, LOG_ERROR, NULL, NULL);
+	got = read(ends[0], text, sizeof(text) - 1);
+	assert_true(got > 0);
+	text[got] = '\0';
+	line = text + (text[0] == '\n');
+	assert_int_equal(
+	    sscanf(line, "llmill: warning: %u lines of the log were", &lost),
+	    1);
+	assert_int_equal(lost + count, 5000);
+	assert_non_null(strstr(line, "lost: nobody read them\n"));
+	close(ends[0]);
+	close(ends[1]);
+}
+
 int
 main(void)
 {
@@ -199,6 +235,7 @@ main(void)
 	    LOG_TEST(log_cuts_what_is_too_long_even_if_all_is_escaped),
 	    LOG_TEST(log_keeps_errno),
 	    LOG_TEST(log_lets_the_progress_line_out_of_the_way),
+	    cmocka_unit_test(what_nobody_reads_is_lost_and_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
