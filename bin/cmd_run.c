@@ -3,6 +3,8 @@
  * llmill run: the library does the work; here it is settled where the prompts
  * come from when nobody says.
  */
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -28,6 +30,43 @@ choose_input(struct llmill_run_conf *conf)
 	return true;
 }
 
+static void
+leave_early(int number)
+{
+	(void)number;
+	_exit(LLMILL_EXIT_EARLY);
+}
+
+static void
+leave_interrupted(int number)
+{
+	(void)number;
+	_exit(LLMILL_EXIT_INTERRUPTED);
+}
+
+/* While the input is read nothing is there that could be left behind; then the
+ * run takes the signals. Until then the status says what it would. */
+static void
+leave_by_signals(void)
+{
+	static const int numbers[] = {
+	    SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+	int terminal = open("/dev/tty", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	struct sigaction action = {.sa_handler = SIG_DFL};
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		if (sigaction(numbers[i], NULL, &action) == -1 ||
+		    action.sa_handler == SIG_IGN)
+			continue;
+		action.sa_handler = numbers[i] == SIGINT && terminal != -1
+					? leave_interrupted
+					: leave_early;
+		sigaction(numbers[i], &action, NULL);
+	}
+	if (terminal != -1)
+		close(terminal);
+}
+
 int
 cmd_run(const char *const *words)
 {
@@ -37,6 +76,7 @@ cmd_run(const char *const *words)
 
 	if (cmd_begin(&opts, OPTS_RUN, words, NULL, &status) &&
 	    choose_input(&opts.conf)) {
+		leave_by_signals();
 		status = llmill_run(&opts.conf, &err);
 		if (err.text[0])
 			say_error(err.text);

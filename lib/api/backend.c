@@ -278,8 +278,8 @@ refuse_choice(struct buf *names, struct err *err)
 }
 
 int
-backend_find_model(
-    struct backend *backend, enum outcome *outcome, struct err *err)
+backend_find_model(struct backend *backend, int stop_fd, enum outcome *outcome,
+    struct err *err)
 {
 	struct buf *names = &backend->found_model;
 	int count;
@@ -288,7 +288,8 @@ backend_find_model(
 	if (backend->url.models == NULL || backend->chat.model != NULL ||
 	    records_name_models(backend->chat.prompts))
 		return 0;
-	count = models_ask(&backend->chat, &backend->url, names, outcome, err);
+	count = models_ask(
+	    &backend->chat, &backend->url, names, stop_fd, outcome, err);
 	if (count == -1)
 		return -1;
 	if (count > 1)

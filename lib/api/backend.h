@@ -39,10 +39,11 @@ int backend_resolve(struct backend *backend, const struct llmill_run_conf *conf,
  * none itself. Does nothing for other backends.
  * Fails ERR_USAGE listing the models when there are several, or when the server
  * lists none; ERR_BACKEND when it cannot be used. *outcome is what a prompt
- * would have met there.
+ * would have met there. Takes stop_fd: when it is readable the server is not
+ * waited for; -1 none.
  */
-int backend_find_model(
-    struct backend *backend, enum outcome *outcome, struct err *err);
+int backend_find_model(struct backend *backend, int stop_fd,
+    enum outcome *outcome, struct err *err);
 
 /* Is there a key in these settings? */
 bool backend_has_secret(const struct backend *backend);

@@ -4,13 +4,16 @@
  * exit status chosen, and people are told.
  */
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/advice.h"
 #include "api/mill.h"
 #include "api/words.h"
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "llmill_run.h"
 #include "view/export.h"
@@ -98,6 +101,30 @@ advice(const struct mill *mill)
 	return advice_on(mill->stop.last, &mill->backend);
 }
 
+/* However slow the reader is, it gets all; but nobody has to wait for it who
+ * wants to leave. */
+static void
+tell(struct mill *mill, int fd, const char *text)
+{
+	struct pollfd looks[] = {
+	    {.fd = fd, .events = POLLOUT},
+	    {.fd = mill->signals.fd, .events = POLLIN},
+	};
+	size_t left = fd != -1 && text != NULL ? strlen(text) : 0;
+
+	while (left > 0) {
+		ssize_t wrote = fd_write_ready(fd, text, left);
+
+		if (wrote == -1)
+			return;
+		text += wrote;
+		left -= (size_t)wrote;
+		if (left > 0 && poll(looks, 2, -1) > 0 &&
+		    looks[0].revents == 0 && mill_is_told_to_stop(mill))
+			return;
+	}
+}
+
 static void
 say_summary(struct mill *mill, const char *spill_path, int status)
 {
@@ -128,12 +155,12 @@ say_summary(struct mill *mill, const char *spill_path, int status)
 		    "their prompts stay open");
 	if (conf->verbosity >= 0 && conf->screen_fd != -1) {
 		summary_render(&facts, &text);
-		screen_write(conf->screen_fd, text.data);
+		tell(mill, mill_screen_fd(mill), text.data);
 	}
 	if (conf->json) {
 		buf_clear(&text);
 		summary_render_json(&facts, &text);
-		screen_write(conf->result_fd, text.data);
+		tell(mill, conf->result_fd, text.data);
 	}
 	buf_free(&next);
 	buf_free(&text);

@@ -43,15 +43,32 @@ struct mill {
 	uint32_t count;
 	uint32_t bad_count; /* records that only keep their id */
 	int log_fd;
-	char mark[32];	  /* by which commands of this run are known */
-	char *db_path;	  /* NULL: none is kept */
-	bool db_existed;  /* before this run */
+	int own_screen_fd; /* conf's, opened anew; -1: only conf's own */
+	char mark[32];	   /* by which commands of this run are known */
+	char *db_path;	   /* NULL: none is kept */
+	bool db_existed;   /* before this run */
 	bool stands_in;	  /* a temporary database, for one that cannot be had */
 	bool db_is_ours;  /* default-named and made by this run */
 	bool output_lost; /* it could not be written to its end */
 	enum store_health health;
 	char digest[PLAN_DIGEST_BYTES];
 };
+
+/* Is there a controlling terminal? */
+bool mill_has_terminal(void);
+
+/* How long to wait for a server before the first answer. */
+int64_t mill_wait_first_ns(const struct mill *mill);
+
+/* Outside the loop: did a signal come that ends the run? Then mill->stop has
+ * the reason. Sleeps here when that is what it says. */
+bool mill_is_told_to_stop(struct mill *mill);
+
+/*
+ * Without -m: ask the server, and wait for it like for any other.
+ * Fails ERR_USAGE, ERR_BACKEND; also when told to stop.
+ */
+int mill_find_model(struct mill *mill, struct err *err);
 
 /*
  * Open the database that the options mean: the one named, the default-named
@@ -63,6 +80,10 @@ int mill_open_store(struct mill *mill, struct err *err);
 
 /* Bring database and input together; fills states and asked. */
 int mill_load_store(struct mill *mill, struct err *err);
+
+/* Where lines for people go: conf's screen, if it can be so that it never makes
+ * us wait. */
+int mill_screen_fd(const struct mill *mill);
 
 /* Close output and database, say the summary. Gives the exit status. */
 int mill_finish(struct mill *mill);

@@ -14,8 +14,6 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include <bsd/string.h>
-
 #include "api/advice.h"
 #include "api/mill.h"
 #include "api/words.h"
@@ -36,21 +34,11 @@
 #define RUN_FDS_BESIDE 64    /* database, log, files, the host's own */
 #define RUN_LATE_AFTER (250 * CLOCK_MS) /* the worker's own timer is first */
 #define RUN_DELAY_MAX (60 * CLOCK_S)
-#define RUN_ASK_AGAIN_MS 1000 /* for the model, of a server to come */
-#define RUN_WAIT_FIRST (30 * CLOCK_S)
 #define RUN_WAIT_LATER (900 * CLOCK_S)
 #define RUN_TIMEOUT_HTTP (600 * CLOCK_S)
 #define RUN_TIMEOUT_ELSE (60 * CLOCK_S) /* the seed's */
 
 /* ---- before anything is opened ---- */
-
-static int64_t
-wait_first_ns(const struct mill *mill)
-{
-	int64_t wait_ns = mill->conf->wait_server_ns;
-
-	return wait_ns < 0 ? RUN_WAIT_FIRST : wait_ns;
-}
 
 static int64_t
 timeout_of(const struct mill *mill)
@@ -60,6 +48,13 @@ timeout_of(const struct mill *mill)
 	return strcmp(mill->backend.chat.kind->name, "http") == 0
 		   ? RUN_TIMEOUT_HTTP
 		   : RUN_TIMEOUT_ELSE;
+}
+
+int
+mill_screen_fd(const struct mill *mill)
+{
+	return mill->own_screen_fd != -1 ? mill->own_screen_fd
+					 : mill->conf->screen_fd;
 }
 
 static int
@@ -75,21 +70,24 @@ open_log(struct mill *mill, struct err *err)
 	log_set_role("mill");
 	if (conf->log_path != NULL) {
 		mill->log_fd = open(conf->log_path,
-		    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
+		    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW |
+			O_NONBLOCK | O_NOCTTY,
 		    0600);
 		if (mill->log_fd == -1)
 			return err_set_errno(
 			    err, "cannot open the log %s", conf->log_path);
 		log_set_file(mill->log_fd);
 	}
+	if (conf->screen_fd != -1)
+		mill->own_screen_fd = fd_open_again(conf->screen_fd);
 	mill->progress =
-	    progress_new(conf->verbosity < 0 ? -1 : conf->screen_fd,
+	    progress_new(conf->verbosity < 0 ? -1 : mill_screen_fd(mill),
 		conf->verbosity < 0 ? PROGRESS_NONE
 				    : (enum progress_mode)conf->progress);
 	if (mill->progress == NULL)
 		return err_set_memory(err, "progress line");
 	log_set_screen(
-	    conf->screen_fd, level, progress_step_aside, mill->progress);
+	    mill_screen_fd(mill), level, progress_step_aside, mill->progress);
 	return 0;
 }
 
@@ -222,40 +220,6 @@ guard_secrets(const struct mill *mill)
 		secret_guard_process();
 }
 
-/* A backend that cannot be used: what to do? Gives -1. */
-static int
-add_advice(const struct mill *mill, enum outcome outcome, struct err *err)
-{
-	const char *advice = advice_on(outcome, &mill->backend);
-
-	if (err->class == ERR_BACKEND && advice != NULL) {
-		strlcat(err->text, ". ", sizeof(err->text));
-		strlcat(err->text, advice, sizeof(err->text));
-	}
-	return -1;
-}
-
-/* Ask which model; a server that is not up yet is waited for like any other.
- */
-static int
-find_model(struct mill *mill, struct err *err)
-{
-	int64_t until_ns = clock_add(clock_now_ns(), wait_first_ns(mill));
-	enum outcome outcome;
-	bool said = false;
-
-	while (backend_find_model(&mill->backend, &outcome, err) == -1) {
-		if (!outcome_trait(outcome)->retries ||
-		    clock_now_ns() >= until_ns)
-			return add_advice(mill, outcome, err);
-		if (!said)
-			log_say(LOG_NOTE, "%s; waiting for it", err->text);
-		said = true;
-		poll(NULL, 0, RUN_ASK_AGAIN_MS);
-	}
-	return 0;
-}
-
 /* ---- the run ---- */
 
 static void
@@ -333,23 +297,13 @@ fill_coord(struct mill *mill, struct coord_conf *coord)
 		    .words = keep_words,
 		},
 	    .timeout_ns = timeout_of(mill),
-	    .wait_server_first_ns = wait_first_ns(mill),
+	    .wait_server_first_ns = mill_wait_first_ns(mill),
 	    .wait_server_later_ns = wait_ns < 0 ? RUN_WAIT_LATER : wait_ns,
 	    .signals = &mill->signals,
 	    .private_store = conf->no_db,
 	    .attempted = conf->on_attempt != NULL ? tell_attempt : NULL,
 	    .attempted_arg = mill,
 	};
-}
-
-static bool
-has_terminal(void)
-{
-	int fd = open("/dev/tty", O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	bool has = fd != -1;
-
-	fd_close(&fd);
-	return has;
 }
 
 static int
@@ -362,10 +316,6 @@ run_mill(struct mill *mill, struct err *err)
 	mill->stats.workers = mill->conf->workers;
 	mill->stats.empty_lines = mill->input.empty_count;
 	mill->stats.bad_records = mill->input.bad_count;
-	stop_init(&mill->stop, has_terminal(), mill->conf->workers);
-	if (mill->conf->take_signals &&
-	    signals_open(&mill->signals, coord_signals, err) == -1)
-		return -1;
 	fill_coord(mill, &coord);
 	mill->coord = coord_new(&coord, err);
 	if (mill->coord == NULL)
@@ -382,12 +332,13 @@ mill_free(struct mill *mill)
 	nursery_close(mill->nursery);
 	prompts_free(mill->prompts);
 	input_facts_free(&mill->input);
-	progress_free(mill->progress);
-	backend_free(&mill->backend);
 	log_set_screen(-1, LOG_ERROR, NULL, NULL);
 	log_set_file(-1);
+	progress_free(mill->progress);
+	backend_free(&mill->backend);
 	fd_close(&mill->log_fd);
 	redo_free(&mill->redo);
+	fd_close(&mill->own_screen_fd);
 	free(mill->db_path);
 	free(mill->states);
 	free(mill->asked);
@@ -448,10 +399,39 @@ dry_run(struct mill *mill, struct err *err)
 	return result;
 }
 
+/* From here on signals are read. Before there was nothing to be left behind;
+ * the input can be a pipe without end. */
+static int
+begin_signals(struct mill *mill, struct err *err)
+{
+	stop_init(&mill->stop, mill_has_terminal(), mill->conf->workers);
+	if (!mill->conf->take_signals)
+		return 0;
+	return signals_open(&mill->signals, coord_signals, err);
+}
+
+/* One that was told to stop before its loop has that as its reason, whatever
+ * else came of it. */
+static void
+give_failure(struct mill *mill, const struct err *why, struct llmill_err *err)
+{
+	bool told = mill->coord == NULL && mill->stop.phase != STOP_NONE;
+
+	err->status = told ? mill->stop.exit_status : status_of(why->class);
+	snprintf(err->text, sizeof(err->text), "%s",
+	    told ? mill->stop.reason : why->text);
+	mill_abandon(mill);
+}
+
 int
 llmill_run(const struct llmill_run_conf *conf, struct llmill_err *err)
 {
-	struct mill mill = {.conf = conf, .log_fd = -1, .signals.fd = -1};
+	struct mill mill = {
+	    .conf = conf,
+	    .log_fd = -1,
+	    .own_screen_fd = -1,
+	    .signals.fd = -1,
+	};
 	struct err why = {0};
 
 	err->text[0] = '\0';
@@ -467,15 +447,14 @@ llmill_run(const struct llmill_run_conf *conf, struct llmill_err *err)
 		err->status = LLMILL_EXIT_OK;
 		goto out;
 	}
-	if (find_model(&mill, &why) == -1 || prepare(&mill, &why) == -1 ||
+	if (begin_signals(&mill, &why) == -1 ||
+	    mill_find_model(&mill, &why) == -1 || prepare(&mill, &why) == -1 ||
 	    run_mill(&mill, &why) == -1)
 		goto fail;
 	err->status = mill_finish(&mill);
 	goto out;
 fail:
-	mill_abandon(&mill);
-	err->status = status_of(why.class);
-	snprintf(err->text, sizeof(err->text), "%s", why.text);
+	give_failure(&mill, &why, err);
 out:
 	mill_free(&mill);
 	return err->status;

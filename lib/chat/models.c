@@ -99,13 +99,13 @@ refuse(const struct chat_conf *conf, struct curl_response *response,
 
 int
 models_ask(const struct chat_conf *conf, const struct url *url,
-    struct buf *names, enum outcome *outcome, struct err *err)
+    struct buf *names, int stop_fd, enum outcome *outcome, struct err *err)
 {
 	struct curl_request request = {
 	    .cap_bytes = MODELS_CAP_BYTES,
 	    .started_ns = clock_now_ns(),
 	    .allowed_ns = MODELS_WITHIN_NS,
-	    .stop_fd = -1,
+	    .stop_fd = stop_fd,
 	};
 	struct curl_response response;
 	struct curl_client *client;

@@ -13,12 +13,12 @@ struct url;
  * Which models has this server? One GET of base/models, outside any worker,
  * for people who did not say -m.
  * Takes conf with key, headers and connect timeout; names, empty, to be
- * filled with one name per line.
+ * filled with one name per line; stop_fd as in a curl_request.
  * Gives how many there are, or -1 with err, and in *outcome what a prompt would
  * have met: ERR_BACKEND when nobody answers now, the key is wrong, money is
  * gone; ERR_USAGE when this server lists no models (an empty list: OUTCOME_OK).
  */
 int models_ask(const struct chat_conf *conf, const struct url *url,
-    struct buf *names, enum outcome *outcome, struct err *err);
+    struct buf *names, int stop_fd, enum outcome *outcome, struct err *err);
 
 #endif

@@ -2,8 +2,10 @@
 """What people see: one clean line in a window, plain lines elsewhere."""
 
 import contextlib
+import os
 import re
 import shutil
+import signal
 import sqlite3
 import subprocess
 import uuid
@@ -287,15 +289,64 @@ def test_text_of_a_server_is_escaped_in_the_summary(mill, stub):
     assert "owned" in done.err
 
 
+def answered(mill):
+    with contextlib.suppress(sqlite3.OperationalError):
+        return mill.sql("SELECT count(result) FROM llm_results",
+                        db="a.db")[0][0]
+    return 0
+
+
+# Two lines of log for each prompt, more than any pipe or terminal holds.
+LOUD = ["--backend", "echo:fail=100%,tries=1", "--retry-delay", 0, "--db",
+        "a.db", "-vv", "-j", 2]
+
+
 def test_a_screen_that_is_full_or_stopped_holds_nobody_up(mill):
     """Nobody reads the terminal (Ctrl-S): the work goes on."""
     mill.write("in.txt", "".join(f"p{n}\n" for n in range(3000)))
-    running = mill.start("run", "in.txt", "--db", "a.db", "--backend", "echo",
-                         "-vv", "-j", 2, terminal=True, screen=True)
-    def all_answered():
-        with contextlib.suppress(sqlite3.OperationalError):
-            return mill.sql("SELECT count(result) FROM llm_results",
-                            db="a.db") == [(3000,)]
+    running = mill.start("run", "in.txt", *LOUD, terminal=True, screen=True)
+    until(lambda: answered(mill) == 3000, "all answers")
+    done = running.wait()
+    assert done.status == 0, done
+    assert re.search(r"\d lines of the log were lost: nobody read them",
+                     running.screen())
 
-    until(all_answered, "all answers")
+
+def test_an_error_stream_that_nobody_reads_holds_nobody_up(mill):
+    mill.write("in.txt", "".join(f"p{n}\n" for n in range(3000)))
+    before, fd = mill.pipe("err")
+    running = mill.start("run", "in.txt", *LOUD, before=before)
+    until(lambda: answered(mill) == 3000, "all answers")
+    text = b""
+    while running.popen.poll() is None:
+        with contextlib.suppress(BlockingIOError):
+            text += os.read(fd, 65536)
     assert running.wait().status == 0
+    with contextlib.suppress(BlockingIOError):
+        text += os.read(fd, 65536)
+    assert re.search(rb"\d lines of the log were lost: nobody read", text)
+    assert b"3,000 prompts: 3,000 answered" in text
+
+
+def test_a_summary_that_nobody_reads_holds_no_signal_up(mill):
+    mill.write("in.txt", "".join(f"p{n}\n" for n in range(1500)))
+    before, _ = mill.pipe("err")
+    running = mill.start("run", "in.txt", *LOUD, before=before)
+    until(lambda: answered(mill) == 1500, "all answers")
+    until(lambda: not mill.processes("llmill: worker"), "workers that leave")
+    until(lambda: not (mill.dir / "a.db-wal").exists(), "one file")
+    assert running.popen.poll() is None
+    running.signal(signal.SIGTERM)
+    assert running.wait(2).status == 0
+
+
+def test_a_log_into_a_pipe_is_not_waited_for(mill):
+    mill.write("in.txt", "".join(f"p{n}\n" for n in range(1500)))
+    os.mkfifo(mill.dir / "log")
+    words = ["run", "in.txt", *LOUD, "-q", "--log", "log"]
+    done = mill.run(*words)
+    assert done.status != 0 and "log" in done.err, done
+    fd = os.open(mill.dir / "log", os.O_RDWR | os.O_NONBLOCK)
+    done = mill.run(*words)
+    os.close(fd)
+    assert done.status == 0, done

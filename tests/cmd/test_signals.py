@@ -261,6 +261,71 @@ def test_a_drain_does_not_wait_for_retries(mill):
     assert mill.results("x.db") == [None, None]
 
 
+# --- before the first prompt is sent ---
+
+EARLY = [("SIGTERM", 75), ("SIGINT", 130), ("SIGUSR1", 75)]
+
+
+@pytest.mark.parametrize("name, status", EARLY)
+def test_a_signal_while_the_input_is_read_leaves_nothing(mill, name, status):
+    os.mkfifo(mill.dir / "p")
+    run = mill.start("run", "p", "--", "cat", terminal=True)
+    with open(mill.dir / "p", "w") as pipe:  # it is opened for reading now
+        print("a", file=pipe, flush=True)
+        run.signal(getattr(signal, name))
+        done = run.wait(2)
+    assert done.status == status, done
+    assert os.listdir(mill.dir) == ["p"]
+
+
+@pytest.mark.parametrize("name, status", EARLY)
+def test_a_signal_while_prompts_are_inserted_leaves_nothing(
+        mill, name, status):
+    mill.write("p", "".join(f"{i}\n" for i in range(400_000)))
+    run = mill.start("run", "p", "--", "cat", terminal=True)
+    until(lambda: list(mill.dir.glob("llm_results_*.db-*")), "the insert")
+    run.signal(getattr(signal, name))
+    done = run.wait(10)
+    assert done.status == status, done
+    left = set(os.listdir(mill.dir)) - {"p"}
+    assert not left, left
+    assert f"stopped by {name}" in done.words or "interrupted" in done.words
+
+
+@pytest.mark.parametrize("name, status", EARLY)
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_signal_while_a_server_is_asked_for_its_model_is_heeded(
+        mill, stub, is_there, name, status):
+    server = stub([{"match": {"path": "/v1/models"}, "do": {"hang": True}}])
+    url = server.url if is_there else "http://127.0.0.1:9"
+    mill.write("p", "a\n")
+    run = mill.start("run", "p", "-u", url, terminal=True)
+    if is_there:
+        until(server.requests, "the question")
+    else:
+        run.wait_err("waiting for it")
+    run.signal(getattr(signal, name))
+    done = run.wait(2)
+    assert done.status == status, done
+    assert done.seconds < 5
+    assert os.listdir(mill.dir) == ["p"]
+
+
+def test_a_stop_while_a_server_is_asked_for_its_model_is_no_end(mill, stub):
+    mill.write("p", "a\n")
+    run = mill.start("run", "p", "-u", "http://127.0.0.1:9", "--wait-server",
+                     "2", terminal=True)
+    run.wait_err("waiting for it")
+    run.signal(signal.SIGTSTP)
+    until(lambda: state(run.pid) == "T", "it sleeps")
+    time.sleep(2)
+    began = time.monotonic()
+    run.signal(signal.SIGCONT)
+    done = run.wait()
+    assert done.status == 69, done
+    assert time.monotonic() - began > 1
+
+
 # --- stopped and continued ---
 
 

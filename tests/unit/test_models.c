@@ -27,7 +27,7 @@ ask(const struct stub *stub, struct buf *names, struct err *err)
 
 	buf_init(names, NAMES_CAP_BYTES);
 	assert_int_equal(url_read(&url, stub->url, err), 0);
-	count = models_ask(&stub->conf, &url, names, &met, err);
+	count = models_ask(&stub->conf, &url, names, -1, &met, err);
 	url_free(&url);
 	return count;
 }
