@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Signals only write; whoever owns them reads, when it suits.
+ * Signals only write; whoever owns them reads when it suits, or lets them
+ * strike.
  */
 #include "base/signals.h"
 
@@ -24,6 +25,7 @@ signals_open(struct signals *signals, const int *numbers, struct err *err)
 			sigaddset(&set, *numbers);
 	if (sigprocmask(SIG_BLOCK, &set, &signals->old_mask) == -1)
 		return err_set_errno(err, "cannot block signals");
+	sigprocmask(SIG_BLOCK, NULL, &signals->mask);
 	signals->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (signals->fd != -1)
 		return 0;
@@ -41,6 +43,15 @@ signals_next(struct signals *signals)
 	    read(signals->fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return 0;
 	return (int)info.ssi_signo;
+}
+
+void
+signals_suffer(const struct signals *signals)
+{
+	if (signals->fd == -1)
+		return;
+	sigprocmask(SIG_SETMASK, &signals->old_mask, NULL);
+	sigprocmask(SIG_SETMASK, &signals->mask, NULL);
 }
 
 void

@@ -13,6 +13,7 @@ struct err;
 struct signals {
 	int fd; /* readable when one has come; -1: none are taken */
 	sigset_t old_mask;
+	sigset_t mask; /* while they are taken */
 };
 
 /*
@@ -24,6 +25,10 @@ int signals_open(struct signals *signals, const int *numbers, struct err *err);
 
 /* Gives the next that has come, 0 when there is none now. */
 int signals_next(struct signals *signals);
+
+/* Let those that wait do what they do to everybody: SIGTSTP stops us here,
+ * unless SIGCONT has come after it. */
+void signals_suffer(const struct signals *signals);
 
 /* Forget those that nobody asked for: one more SIGTERM must not strike now.
  * The mask comes back. */

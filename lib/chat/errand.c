@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/signals.h"
 #include "chat/child.h"
 
 #define READ_BYTES ((size_t)65536) /* what a pipe holds */
@@ -128,6 +129,27 @@ hear_stop(struct watch *watch)
 		watch->next_ns = latest_ns;
 }
 
+/* Time slept is nobody's. A command is in a group of its own: it does not hear
+ * what stops us. */
+static void
+sleep_together(struct watch *watch)
+{
+	int64_t before_ns = clock_now_ns();
+
+	child_signal(watch->child, SIGSTOP);
+	signals_suffer(watch->errand->sleep);
+	child_signal(watch->child, SIGCONT);
+	watch->nap.seen_ns = clock_now_ns();
+	watch->next_ns =
+	    clock_add(watch->next_ns, watch->nap.seen_ns - before_ns);
+}
+
+static int
+sleep_fd(const struct watch *watch)
+{
+	return watch->errand->sleep != NULL ? watch->errand->sleep->fd : -1;
+}
+
 /* Wait for whatever comes first and deal with it. Gives false when the
  * command is dead. */
 static bool
@@ -140,6 +162,7 @@ turn(struct watch *watch)
 	    {.fd = child->stderr_fd, .events = POLLIN},
 	    {.fd = child->pid_fd, .events = POLLIN},
 	    watch->stop,
+	    {.fd = sleep_fd(watch), .events = POLLIN},
 	};
 	const int64_t now_ns = clock_now_ns();
 	const int64_t then_ns = clock_nap_next_ns(&watch->nap, watch->next_ns);
@@ -149,6 +172,8 @@ turn(struct watch *watch)
 		return true;
 	watch->next_ns = clock_add(
 	    watch->next_ns, clock_nap_slept_ns(&watch->nap, clock_now_ns()));
+	if (fds[5].revents != 0)
+		sleep_together(watch);
 	if (fds[0].revents != 0)
 		feed_stdin(watch);
 	if (fds[1].revents != 0)

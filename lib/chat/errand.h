@@ -10,6 +10,7 @@
 #include "wire/reap.h"
 
 struct child;
+struct signals;
 
 /*
  * One command, once: bytes in, bytes out, from its start to its death. It
@@ -31,6 +32,9 @@ struct errand {
 	int64_t deadline_ns; /* then TERM, and after the grace KILL */
 	int64_t grace_ns;
 	int stop_fd; /* readable or at its end: give up; only looked at */
+	/* SIGTSTP, held since before the child was started; NULL: not our
+	 * business. The command sleeps when we do. */
+	const struct signals *sleep;
 	void (*beat)(void *arg, uint64_t bytes); /* or NULL: out has grown */
 	void *beat_arg;
 

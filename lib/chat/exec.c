@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/signals.h"
 #include "base/text.h"
 #include "chat/chat.h"
 #include "chat/child.h"
@@ -38,7 +39,10 @@ struct exec {
 	struct buf in;	   /* the prompt as the command gets it */
 	struct buf out;
 	struct buf error;
+	struct signals sleep; /* for its errands */
 };
+
+static const int sleep_signals[] = {SIGTSTP, 0};
 
 /* ---- the settings ---- */
 
@@ -62,6 +66,7 @@ exec_close(void *arg)
 {
 	struct exec *self = arg;
 
+	signals_close(&self->sleep);
 	buf_free(&self->in);
 	buf_free(&self->out);
 	buf_free(&self->error);
@@ -87,6 +92,8 @@ exec_open(const struct chat_conf *conf, uint32_t worker, struct reply *reply)
 		return NULL;
 	}
 	self->conf = conf;
+	/* Without it a command does not sleep with us: it is still one. */
+	signals_open(&self->sleep, sleep_signals, NULL);
 	for (size_t i = 0; i < count; i++) {
 		self->argv[i] = conf->command[i];
 		if (i > 0 && strcmp(conf->command[i], PLACEHOLDER) == 0)
@@ -321,6 +328,7 @@ exec_call(void *arg, const struct chat_request *request, struct reply *reply)
 	    .deadline_ns = clock_add(request->started_ns, request->allowed_ns),
 	    .grace_ns = self->conf->grace_ns,
 	    .stop_fd = request->stop_fd,
+	    .sleep = &self->sleep,
 	    .beat = request->beat,
 	    .beat_arg = request->beat_arg,
 	};

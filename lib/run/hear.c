@@ -28,7 +28,9 @@ sleep_with_workers(struct coord *coord)
 {
 	int64_t before_ns = clock_now_ns();
 
-	pool_signal_all(coord->pool, SIGSTOP);
+	/* Not SIGSTOP: a worker whose command has to sleep as well must hear
+	 * of it. */
+	pool_signal_all(coord->pool, SIGTSTP);
 	raise(SIGSTOP);
 	coord->now_ns = clock_now_ns();
 	coord->nap.seen_ns = coord->now_ns;

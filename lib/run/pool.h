@@ -92,7 +92,7 @@ void pool_give_up(struct pool *pool, int64_t grace_ns, int64_t now_ns);
  * attempt took so much longer. */
 void pool_shift(struct pool *pool, int64_t slept_ns);
 
-/* Send a job-control signal (SIGSTOP, SIGCONT) to all workers' groups. */
+/* Send a job-control signal (SIGTSTP, SIGCONT) to all workers' groups. */
 void pool_signal_all(struct pool *pool, int signal_number);
 
 /* Gives the number of slots with a process (or one asked for), and busy. */

@@ -398,13 +398,16 @@ def test_time_spent_stopped_is_no_wait_for_a_server(mill):
     assert time.monotonic() - began > 1
 
 
-def test_a_stop_typed_at_the_terminal_stops_the_workers_too(mill):
-    gated = Gated(mill, terminal=True)
-    os.write(gated.run.master, b"\x1a")
+def test_a_stop_typed_at_the_terminal_stops_everybody(mill):
+    gated = Gated(mill, "--timeout", "2", terminal=True,
+                  gate=GATE.replace("sleep 0.02", ":"))
     family = [gated.run.pid]
     family += [p.pid for p in mill.processes("llmill: worker")]
+    family += [p.pid for p in mill.processes("/bin/sh ./cmd")]
+    assert len(family) == 1 + 3 + 3
+    os.write(gated.run.master, b"\x1a")
     until(lambda: all(state(pid) == "T" for pid in family), "all stopped")
-    assert len(family) == 4
+    time.sleep(2)
     gated.run.signal(signal.SIGCONT)
     until(lambda: not any(state(pid) == "T" for pid in family), "they go on")
     gated.open_gate()

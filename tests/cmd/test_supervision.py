@@ -312,8 +312,10 @@ def test_workers_have_five_descriptors_and_none_of_the_coordinators(
     for worker in workers(mill):
         fds = worker.fds()
         assert set(range(5)) <= set(fds), worker
-        # More than these are the pipes and the pidfd of its own command.
-        assert all(fd < 5 or what.startswith(("pipe:", "anon_inode:[pidfd]"))
+        # More than these are the pipes and the pidfd of its own command, and
+        # the signal that makes it sleep.
+        assert all(fd < 5 or what.startswith((
+            "pipe:", "anon_inode:[pidfd]", "anon_inode:[signalfd]"))
                    for fd, what in fds.items()), fds
         assert len(fds) == 5 or "--" in backend, fds
         assert fds[0] == "/dev/null"

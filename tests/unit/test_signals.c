@@ -70,11 +70,57 @@ one_that_nobody_asked_for_kills_nobody(void **state)
 	assert_int_equal(apart_run(close_with_pending, NULL), 0);
 }
 
+static const int stops[] = {SIGTSTP, 0};
+
+/* In a child, for a parent that continues it. */
+static void
+be_stopped(void)
+{
+	struct signals signals;
+	struct err err;
+
+	NEED(signals_open(&signals, stops, &err) == 0);
+	raise(SIGTSTP);
+	signals_suffer(&signals); /* stopped, and continued */
+	NEED(signals_next(&signals) == 0);
+	raise(SIGTSTP);
+	raise(SIGCONT);
+	signals_suffer(&signals); /* it was taken back */
+	_exit(0);
+}
+
+static void
+suffer(void *arg)
+{
+	pid_t pid = fork();
+	int status;
+
+	(void)arg;
+	NEED(pid != -1);
+	if (pid == 0) {
+		NEED(setpgid(0, 0) == 0); /* an orphaned group never stops */
+		be_stopped();
+	}
+	NEED(waitpid(pid, &status, WUNTRACED) == pid);
+	NEED(WIFSTOPPED(status) && WSTOPSIG(status) == SIGTSTP);
+	NEED(kill(pid, SIGCONT) == 0);
+	NEED(waitpid(pid, &status, WUNTRACED) == pid);
+	NEED(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void
+what_waits_strikes_when_it_is_let(void **state)
+{
+	(void)state;
+	assert_int_equal(apart_run(suffer, NULL), 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_is_not_ignored_is_read),
+	    cmocka_unit_test(what_waits_strikes_when_it_is_let),
 	    cmocka_unit_test(one_that_nobody_asked_for_kills_nobody),
 	};
 
