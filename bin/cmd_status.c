@@ -45,8 +45,8 @@ look(const struct opts *opts)
 	for (size_t i = 0; i < opts->inputs.count; i++) {
 		struct llmill_text text;
 		struct llmill_err err;
-		int status = llmill_status(
-		    opts->inputs.items[i], opts->conf.json, &text, &err);
+		int status = llmill_status(opts->inputs.items[i],
+		    opts->conf.json, STDOUT_FILENO, &text, &err);
 
 		if (text.data) {
 			print_text(text.data, opts->watch);

@@ -31,12 +31,13 @@ int llmill_newest(char *path, size_t size, struct llmill_err *err);
 
 /*
  * Say what a database holds: prompts by state, failures by cause, the last
- * run, latency, tokens. A block for people, or (json) an object on one line.
+ * run, latency, tokens. A block for people, as wide as the terminal screen_fd
+ * (-1: none) allows, or (json) an object on one line.
  * Gives LLMILL_EXIT_OK with text; else err: LLMILL_EXIT_INPUT for what is no
  * database of prompts, LLMILL_EXIT_EARLY for one that another program locks.
  */
-int llmill_status(const char *path, bool json, struct llmill_text *text,
-    struct llmill_err *err);
+int llmill_status(const char *path, bool json, int screen_fd,
+    struct llmill_text *text, struct llmill_err *err);
 
 /*
  * Check a database: the file, the ids, the sha256 of every answer.

@@ -9,6 +9,7 @@
 
 #include "api/words.h"
 #include "base/err.h"
+#include "base/fd.h"
 #include "data/store.h"
 #include "data/survey.h"
 #include "data/verify.h"
@@ -61,8 +62,8 @@ llmill_newest(char *path, size_t size, struct llmill_err *err)
 }
 
 int
-llmill_status(const char *path, bool json, struct llmill_text *text,
-    struct llmill_err *err)
+llmill_status(const char *path, bool json, int screen_fd,
+    struct llmill_text *text, struct llmill_err *err)
 {
 	struct survey survey;
 	struct err why = {0};
@@ -78,7 +79,7 @@ llmill_status(const char *path, bool json, struct llmill_text *text,
 	if (json)
 		status_render_json(&survey, &out);
 	else
-		status_render(&survey, &out);
+		status_render(&survey, fd_columns(screen_fd), &out);
 	text->is_running = survey.is_running;
 	survey_free(&survey);
 	return give(text, &out, LLMILL_EXIT_OK, err);

@@ -134,6 +134,7 @@ say_summary(struct mill *mill, const char *spill_path, int status)
 	struct summary_facts facts = {
 	    .stats = &mill->stats,
 	    .exit_status = status,
+	    .columns = fd_columns(conf->screen_fd),
 	    .stop_reason = is_whole(mill) ? NULL : mill->stop.reason,
 	    .advice = advice(mill),
 	    .db_path = mill->stands_in ? NULL : mill->db_path,

@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -231,4 +232,14 @@ fd_raise_limit(size_t count, struct err *err)
 		return err_set_errno(
 		    err, "cannot raise the limit of open files to %zu", count);
 	return 0;
+}
+
+unsigned
+fd_columns(int fd)
+{
+	struct winsize size;
+
+	if (ioctl(fd, TIOCGWINSZ, &size) == -1)
+		return 0;
+	return size.ws_col;
 }

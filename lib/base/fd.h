@@ -62,4 +62,8 @@ int fd_read_all(int fd, struct buf *buf);
  */
 int fd_raise_limit(size_t count, struct err *err);
 
+/* Gives the columns of the terminal that fd leads to; 0 when it is none, or
+ * does not say. */
+unsigned fd_columns(int fd);
+
 #endif

@@ -8,7 +8,18 @@
 #include "base/hist.h"
 #include "base/text.h"
 
-#define LINE_COLUMNS 80
+#define LINE_COLUMNS 80	      /* a page is not wider: long lines read badly */
+#define LINE_COLUMNS_LEAST 24 /* labels and a word */
+
+struct line_page
+line_page(struct buf *out, unsigned columns)
+{
+	if (columns == 0 || columns > LINE_COLUMNS)
+		columns = LINE_COLUMNS;
+	if (columns < LINE_COLUMNS_LEAST)
+		columns = LINE_COLUMNS_LEAST;
+	return (struct line_page){out, columns};
+}
 
 void
 line_add(struct buf *list, uint64_t count, const char *one, const char *many)
@@ -42,9 +53,22 @@ piece_size(struct span text, bool is_list)
 	return text.size;
 }
 
-void
-line_put(struct buf *out, const char *label, struct span text, bool is_list)
+/* The same as a span; an item that no line could hold goes word by word. */
+static struct span
+next_piece(struct span text, bool is_list, size_t columns_most)
 {
+	struct span piece = {text.data, piece_size(text, is_list)};
+
+	if (is_list && text_columns(piece) > columns_most)
+		piece.size = piece_size(text, false);
+	return piece;
+}
+
+void
+line_put(const struct line_page *page, const char *label, struct span text,
+    bool is_list)
+{
+	struct buf *out = page->out;
 	size_t column = *label == '\0' ? 0 : LINE_INDENT;
 
 	if (text.size == 0)
@@ -54,9 +78,9 @@ line_put(struct buf *out, const char *label, struct span text, bool is_list)
 		struct span piece = {text.data + at, text.size - at};
 		size_t columns;
 
-		piece.size = piece_size(piece, is_list);
+		piece = next_piece(piece, is_list, page->columns - LINE_INDENT);
 		columns = text_columns(piece);
-		if (at > 0 && column + 1 + columns > LINE_COLUMNS) {
+		if (at > 0 && column + 1 + columns > page->columns) {
 			buf_printf(out, "\n%*s", LINE_INDENT, "");
 			column = LINE_INDENT;
 		} else if (at > 0) {

@@ -23,10 +23,19 @@ void line_add(
 /* Append "p50 340 ms, p95 2.1 s, p99 4.0 s" to a list; nothing for none. */
 void line_add_latency(struct buf *list, const struct hist *latency);
 
+/* Where lines go, and how wide they may be. */
+struct line_page {
+	struct buf *out;
+	unsigned columns;
+};
+
+/* Begin a page for a terminal so wide; 0: for no terminal. */
+struct line_page line_page(struct buf *out, unsigned columns);
+
 /* Append a label (may be empty) and a text, which goes on in a new line where
- * it gets too wide: at a blank, in a list behind a comma. Nothing for an empty
- * text. */
-void line_put(
-    struct buf *out, const char *label, struct span text, bool is_list);
+ * it gets too wide: at a blank, in a list behind a comma where items fit.
+ * Nothing for an empty text. */
+void line_put(const struct line_page *page, const char *label, struct span text,
+    bool is_list);
 
 #endif

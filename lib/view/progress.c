@@ -8,7 +8,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -96,11 +95,9 @@ screen_write(int fd, const struct buf *text)
 static unsigned
 screen_columns(int fd)
 {
-	struct winsize size;
+	unsigned columns = fd_columns(fd);
 
-	if (ioctl(fd, TIOCGWINSZ, &size) == -1 || size.ws_col == 0)
-		return PROGRESS_COLUMNS - 1;
-	return size.ws_col - 1U;
+	return (columns > 0 ? columns : PROGRESS_COLUMNS) - 1U;
 }
 
 static void

@@ -35,9 +35,9 @@ cause_name(unsigned cause)
 
 /* Write what was collected, and begin anew. */
 static void
-flush(struct buf *out, const char *label, struct buf *list)
+flush(const struct line_page *page, const char *label, struct buf *list)
 {
-	line_put(out, label, buf_span(list), true);
+	line_put(page, label, buf_span(list), true);
 	buf_clear(list);
 }
 
@@ -57,7 +57,8 @@ next_cause(const struct survey *survey, const bool *told)
 
 /* "8 timed out, such as 17: no answer within 60 s", a line per cause. */
 static void
-put_failures(struct buf *out, const struct survey *survey, struct buf *line)
+put_failures(
+    const struct line_page *page, const struct survey *survey, struct buf *line)
 {
 	bool told[SURVEY_CAUSES] = {false};
 	const char *label = "failed:";
@@ -71,33 +72,35 @@ put_failures(struct buf *out, const struct survey *survey, struct buf *line)
 		    line, one->count, cause_words(cause), cause_words(cause));
 		buf_printf(line, "; prompt %" PRId64 ": ", one->id);
 		text_escape(line, span_of(one->reason), REASON_LOOK);
-		line_put(out, label, buf_span(line), false);
+		line_put(page, label, buf_span(line), false);
 		buf_clear(line);
 		label = " ";
 	}
 }
 
 static void
-put_head(struct buf *out, const struct survey *survey, struct buf *list)
+put_head(
+    const struct line_page *page, const struct survey *survey, struct buf *list)
 {
 	char text[32];
 
-	text_escape(out, span_of(survey->name), 0);
-	buf_add_text(out, survey->is_seed ? " (of the seed)\n" : "\n");
+	text_escape(page->out, span_of(survey->name), 0);
+	buf_add_text(page->out, survey->is_seed ? " (of the seed)\n" : "\n");
 	buf_printf(list, "%s: ", text_count(survey->total, text, sizeof(text)));
 	buf_printf(list, "%s answered",
 	    text_count(survey->answered, text, sizeof(text)));
 	line_add(list, survey->failed, "failed", "failed");
 	line_add(list, survey->open, "open", "open");
-	flush(out, "prompts:", list);
+	flush(page, "prompts:", list);
 	line_add(list, survey->cut_short, "answer ended at its token limit",
 	    "answers ended at their token limit");
-	flush(out, "short:", list);
+	flush(page, "short:", list);
 }
 
 /* Who works on it. */
 static void
-put_holder(struct buf *out, const struct survey *survey, struct buf *line)
+put_holder(
+    const struct line_page *page, const struct survey *survey, struct buf *line)
 {
 	const struct lock_holder *holder = &survey->holder;
 
@@ -113,12 +116,13 @@ put_holder(struct buf *out, const struct survey *survey, struct buf *line)
 			text_escape(line, span_of(holder->job), 0);
 		}
 	}
-	flush(out, "running:", line);
+	flush(page, "running:", line);
 }
 
 /* "finished, from 2026-11-23 18:30:00 UTC, took 1 m 20 s, 12.5/s" */
 static void
-put_last_run(struct buf *out, const struct survey *survey, struct buf *list)
+put_last_run(
+    const struct line_page *page, const struct survey *survey, struct buf *list)
 {
 	const struct survey_run *run = &survey->last;
 	char text[64];
@@ -143,12 +147,13 @@ put_last_run(struct buf *out, const struct survey *survey, struct buf *list)
 		    stats_rate_text(
 			stats_per_second(run->done, run->took_ms * CLOCK_MS),
 			text, sizeof(text)));
-	flush(out, "run:", list);
+	flush(page, "run:", list);
 }
 
 /* "1,031: 1,000 answered, 20 timed out, 11 worker crashed" */
 static void
-put_tries(struct buf *out, const struct survey *survey, struct buf *list)
+put_tries(
+    const struct line_page *page, const struct survey *survey, struct buf *list)
 {
 	uint64_t answered = 0;
 	char text[32];
@@ -167,29 +172,31 @@ put_tries(struct buf *out, const struct survey *survey, struct buf *list)
 		    !outcome_trait((enum outcome)i)->answers)
 			line_add(list, survey->attempts_by[i], cause_words(i),
 			    cause_words(i));
-	flush(out, "tries:", list);
+	flush(page, "tries:", list);
 }
 
 void
-status_render(const struct survey *survey, struct buf *out)
+status_render(const struct survey *survey, unsigned columns, struct buf *out)
 {
+	const struct line_page sheet = line_page(out, columns);
+	const struct line_page *page = &sheet;
 	struct buf list;
 
 	buf_init(&list, LINE_LIST_CAP);
-	put_head(out, survey, &list);
-	put_failures(out, survey, &list);
-	put_holder(out, survey, &list);
-	put_last_run(out, survey, &list);
-	put_tries(out, survey, &list);
+	put_head(page, survey, &list);
+	put_failures(page, survey, &list);
+	put_holder(page, survey, &list);
+	put_last_run(page, survey, &list);
+	put_tries(page, survey, &list);
 	line_add_latency(&list, &survey->latency);
-	flush(out, "latency:", &list);
+	flush(page, "latency:", &list);
 	line_add(&list, survey->input_tokens, "in", "in");
 	line_add(&list, survey->output_tokens, "out", "out");
-	flush(out, "tokens:", &list);
+	flush(page, "tokens:", &list);
 	if (survey->spill != NULL) {
 		text_escape(&list, span_of(survey->spill), 0);
 		buf_add_text(&list, " has answers for the next run to take");
-		line_put(out, "spilled:", buf_span(&list), false);
+		line_put(page, "spilled:", buf_span(&list), false);
 	}
 	buf_free(&list);
 }
@@ -313,7 +320,8 @@ status_render_json(const struct survey *survey, struct buf *out)
 /* ---- of a check ---- */
 
 static void
-put_differing(struct buf *out, const struct verify *verify, struct buf *list)
+put_differing(
+    const struct line_page *page, const struct verify *verify, struct buf *list)
 {
 	char text[32];
 
@@ -327,38 +335,40 @@ put_differing(struct buf *out, const struct verify *verify, struct buf *list)
 		    verify->differing[i]);
 	if (verify->differ > VERIFY_SHOWN)
 		buf_add_text(list, ", …");
-	line_put(out, "altered:", buf_span(list), false);
+	line_put(page, "altered:", buf_span(list), false);
 	buf_clear(list);
 }
 
 void
 status_render_verify(const struct verify *verify, struct buf *out)
 {
+	const struct line_page sheet = line_page(out, 0);
+	const struct line_page *page = &sheet;
 	struct buf list;
 
 	buf_init(&list, LINE_LIST_CAP);
-	text_escape(out, span_of(verify->name), 0);
+	text_escape(page->out, span_of(verify->name), 0);
 	buf_add_text(
-	    out, verify_is_sound(verify) ? ": sound\n" : ": damaged\n");
+	    page->out, verify_is_sound(verify) ? ": sound\n" : ": damaged\n");
 	for (struct span rest = buf_span(&verify->fault_lines);
 	     rest.size > 0;) {
 		const char *end = memchr(rest.data, '\n', rest.size);
 		size_t size = (size_t)(end - rest.data);
 
-		line_put(out, "file:", (struct span){rest.data, size}, false);
+		line_put(page, "file:", (struct span){rest.data, size}, false);
 		rest = (struct span){end + 1, rest.size - size - 1};
 	}
 	if (verify->missing > 0)
 		buf_printf(&list,
 		    "they are not 1, 2, 3 …: %" PRId64 " is missing",
 		    verify->missing);
-	flush(out, "ids:", &list);
-	put_differing(out, verify, &list);
+	flush(page, "ids:", &list);
+	put_differing(page, verify, &list);
 	line_add(&list, verify->prompts, "prompt", "prompts");
 	line_add(
 	    &list, verify->same, "answer as received", "answers as received");
 	line_add(&list, verify->unsigned_count, "result without a sha256",
 	    "results without a sha256");
-	flush(out, "checked:", &list);
+	flush(page, "checked:", &list);
 	buf_free(&list);
 }

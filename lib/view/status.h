@@ -13,8 +13,10 @@ struct verify;
  */
 #define STATUS_MAX_BYTES ((size_t)1 << 20) /* of one database's text */
 
-/* Append one block, the database's name first. */
-void status_render(const struct survey *survey, struct buf *out);
+/* Append one block, the database's name first, for a terminal so wide (0: for
+ * none). */
+void status_render(
+    const struct survey *survey, unsigned columns, struct buf *out);
 
 /* Append one JSON object and a newline, in which nothing is left out. */
 void status_render_json(const struct survey *survey, struct buf *out);

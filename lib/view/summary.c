@@ -92,22 +92,23 @@ summary_bottleneck(const struct stats *stats, char *out, size_t size)
 
 /* Write what was collected, a list or a sentence, and begin anew. */
 static void
-put_list(struct buf *out, const char *label, struct buf *list)
+put_list(const struct line_page *page, const char *label, struct buf *list)
 {
-	line_put(out, label, buf_span(list), true);
+	line_put(page, label, buf_span(list), true);
 	buf_clear(list);
 }
 
 static void
-put_text(struct buf *out, const char *label, struct buf *text)
+put_text(const struct line_page *page, const char *label, struct buf *text)
 {
-	line_put(out, label, buf_span(text), false);
+	line_put(page, label, buf_span(text), false);
 	buf_clear(text);
 }
 
 /* Why it ended early. */
 static void
-put_stop(struct buf *out, const char *stop_reason, struct buf *list)
+put_stop(
+    const struct line_page *page, const char *stop_reason, struct buf *list)
 {
 	struct buf reason;
 
@@ -115,12 +116,13 @@ put_stop(struct buf *out, const char *stop_reason, struct buf *list)
 	text_one_line(&reason, span_of(stop_reason), SUMMARY_REASON_LOOK);
 	text_escape(list, buf_span(&reason), 0);
 	buf_free(&reason);
-	put_text(out, "stopped:", list);
+	put_text(page, "stopped:", list);
 }
 
 /* What is left of the whole plan. */
 static void
-put_open(struct buf *out, const struct summary_facts *facts, struct buf *list)
+put_open(const struct line_page *page, const struct summary_facts *facts,
+    struct buf *list)
 {
 	char left[32];
 	char total[32];
@@ -129,7 +131,7 @@ put_open(struct buf *out, const struct summary_facts *facts, struct buf *list)
 		buf_printf(list, "%s of %s prompts",
 		    text_count(facts->left, left, sizeof(left)),
 		    text_count(facts->stats->total, total, sizeof(total)));
-	put_text(out, "open:", list);
+	put_text(page, "open:", list);
 }
 
 /* "1,000 prompts: 988 answered, 12 failed in 1 m 20 s (12.4/s)" */
@@ -218,26 +220,27 @@ list_tokens(struct buf *list, const struct stats *stats)
 
 /* What happened on the way, each line only if it has anything to say. */
 static void
-put_events(struct buf *out, const struct stats *stats, struct buf *list)
+put_events(
+    const struct line_page *page, const struct stats *stats, struct buf *list)
 {
 	list_failures(list, stats);
-	put_list(out, "failed:", list);
+	put_list(page, "failed:", list);
 	line_add(list, stats->cut_short, "answer ended at its token limit",
 	    "answers ended at their token limit");
-	put_list(out, "short:", list);
+	put_list(page, "short:", list);
 	line_add(list, stats->empty_lines, "empty line", "empty lines");
 	line_add(list, stats->bad_records, "bad record", "bad records");
-	put_list(out, "skipped:", list);
+	put_list(page, "skipped:", list);
 	line_add(list, stats->retries, "retry", "retries");
 	line_add(list, stats->crashes, "crash", "crashes");
 	line_add(list, stats->deaths, "worker death", "worker deaths");
 	line_add(list, stats_hangs(stats), "hang", "hangs");
 	line_add(list, stats->late_answers, "late answer", "late answers");
-	put_list(out, "survived:", list);
+	put_list(page, "survived:", list);
 	line_add_latency(list, &stats->latency);
-	put_list(out, "latency:", list);
+	put_list(page, "latency:", list);
 	list_tokens(list, stats);
-	put_list(out, "tokens:", list);
+	put_list(page, "tokens:", list);
 }
 
 /* A path or a command: one line, whatever its length, to be copied. */
@@ -277,22 +280,23 @@ summary_render(const struct summary_facts *facts, struct buf *out)
 {
 	const struct stats *stats = facts->stats;
 	char bottleneck[128];
+	struct line_page page = line_page(out, facts->columns);
 	struct buf list;
 
 	buf_init(&list, LINE_LIST_CAP);
 	if (facts->stop_reason != NULL)
-		put_stop(out, facts->stop_reason, &list);
-	line_put(out, "to do:", span_of(facts->advice), false);
-	put_open(out, facts, &list);
+		put_stop(&page, facts->stop_reason, &list);
+	line_put(&page, "to do:", span_of(facts->advice), false);
+	put_open(&page, facts, &list);
 	say_head(&list, stats);
-	put_text(out, "", &list);
+	put_text(&page, "", &list);
 	say_before(&list, stats);
-	put_text(out, "", &list);
-	put_events(out, stats, &list);
+	put_text(&page, "", &list);
+	put_events(&page, stats, &list);
 	put_answers(out, facts);
 	put_whole(out, "spilled:", facts->spill_path);
 	if (summary_bottleneck(stats, bottleneck, sizeof(bottleneck)) != NULL)
-		line_put(out, "", span_of(bottleneck), false);
+		line_put(&page, "", span_of(bottleneck), false);
 	put_whole(out, "next:", facts->next_command);
 	buf_free(&list);
 }

@@ -22,12 +22,14 @@ struct summary_facts {
 	const char *spill_path;	  /* or NULL */
 	const char *output_path;  /* -o FILE, or NULL */
 	const char *next_command; /* to go on or look, or NULL */
+	unsigned columns;	  /* of the terminal; 0: none */
 	uint64_t left;		  /* open prompts of the whole plan */
 };
 
 /* Append the summary: answered, failed by cause, retries, worker deaths,
  * latency percentiles, tokens, where things are, what held the run back, the
- * next command. Lines of at most 80 columns where paths allow. */
+ * next command. Lines of at most 80 columns, or those of the terminal, where
+ * words and paths allow. */
 void summary_render(const struct summary_facts *facts, struct buf *out);
 
 /* Append it as one JSON object and a newline. */

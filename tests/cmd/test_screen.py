@@ -2,12 +2,15 @@
 """What people see: one clean line in a window, plain lines elsewhere."""
 
 import contextlib
+import fcntl
 import os
 import re
 import shutil
 import signal
 import sqlite3
+import struct
 import subprocess
+import termios
 import uuid
 
 import pytest
@@ -115,6 +118,21 @@ def test_warnings_do_not_break_the_line(mill, window, stub):
     assert not any("/16" in line for line in said)
     assert len([line for line in lines if "16/16" in line]) == 1
     assert len([line for line in lines if "/16" in line]) == 1
+
+
+def test_a_narrow_window_breaks_the_summary_at_words(mill):
+    mill.write("in.txt", "".join(f"p{n}\n" for n in range(40)))
+    running = mill.start("run", "in.txt", "--db", "a.db", "--progress", "none",
+                         "--", "./no-such-command", terminal=True, screen=True,
+                         preexec=lambda: fcntl.ioctl(
+                             2, termios.TIOCSWINSZ,
+                             struct.pack("HHHH", 24, 40, 0, 0)))
+    assert running.wait().status == 69
+    lines = running.screen().replace("\r", "").split("\n")
+    words = [line for line in lines if not line.startswith(
+        ("llmill: ", "next: ", "answers: "))]
+    assert max(map(len, words)) <= 40, lines
+    assert "stopped:  " in words[0] and "no-such-command" in " ".join(words)
 
 
 def test_the_summary_fits_80_columns_and_says_what_to_type_next(mill, window):

@@ -58,7 +58,7 @@ the_block_says_it_all_in_order(void **state)
 
 	(void)state;
 	buf_init(&out, STATUS_MAX_BYTES);
-	status_render(&survey, &out);
+	status_render(&survey, 0, &out);
 	assert_string_equal(out.data,
 	    "a.db\n"
 	    "prompts:  1,000: 988 answered, 12 failed\n"
@@ -82,7 +82,7 @@ an_empty_database_is_short(void **state)
 
 	(void)state;
 	buf_init(&out, STATUS_MAX_BYTES);
-	status_render(&survey, &out);
+	status_render(&survey, 0, &out);
 	assert_string_equal(
 	    out.data, "a\\nb.db (of the seed)\nprompts:  0: 0 answered\n");
 	buf_free(&out);
@@ -101,14 +101,14 @@ who_works_on_it_and_who_did_is_said(void **state)
 	survey.holder.pid = 42;
 	snprintf(survey.holder.host, sizeof(survey.holder.host), "n\x1b");
 	snprintf(survey.holder.job, sizeof(survey.holder.job), "7");
-	status_render(&survey, &out);
+	status_render(&survey, 0, &out);
 	assert_non_null(
 	    strstr(out.data, "\nrunning:  pid 42 on n\\x1B, job 7\n"));
 	survey.holder.pid = 0;
 	survey.is_lost = true;
 	survey.spill = spill;
 	buf_clear(&out);
-	status_render(&survey, &out);
+	status_render(&survey, 0, &out);
 	assert_non_null(strstr(out.data, "does not say which"));
 	assert_non_null(strstr(out.data, "lost: it ended without a word"));
 	assert_non_null(

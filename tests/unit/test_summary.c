@@ -234,7 +234,7 @@ answers_are_where_they_are(void **state)
 }
 
 static void
-no_line_is_wider_than_80_columns(void **state)
+check_widths(unsigned columns, unsigned most)
 {
 	struct stats stats = {.total = UINT32_MAX, .asked = UINT32_MAX};
 	struct summary_facts facts = {
@@ -244,12 +244,12 @@ no_line_is_wider_than_80_columns(void **state)
 			   "and 漢字漢字漢字 漢字漢字漢字 to make it longer; "
 			   "check --key-file",
 	    .left = UINT32_MAX,
+	    .columns = columns,
 	};
 	struct buf out;
 	struct span rest;
 	size_t lines = 0;
 
-	(void)state;
 	stats_start(&stats, START);
 	for (int i = 0; i < OUTCOME_COUNT; i++) {
 		stats.failed_by[i] = 1000000 + (uint64_t)i;
@@ -272,7 +272,7 @@ no_line_is_wider_than_80_columns(void **state)
 		const char *end = memchr(rest.data, '\n', rest.size);
 		struct span line = {rest.data, (size_t)(end - rest.data)};
 
-		assert_true(text_columns(line) <= 80);
+		assert_true(text_columns(line) <= most);
 		assert_true(line.size > 0 && line.data[line.size - 1] != ' ');
 		assert_null(memchr(line.data, '\x1b', line.size));
 		rest.data = end + 1;
@@ -280,6 +280,15 @@ no_line_is_wider_than_80_columns(void **state)
 	}
 	assert_true(lines > 15);
 	buf_free(&out);
+}
+
+static void
+no_line_is_wider_than_the_terminal_or_80_columns(void **state)
+{
+	(void)state;
+	check_widths(0, 80);
+	check_widths(200, 80);
+	check_widths(40, 40);
 }
 
 static void
@@ -454,7 +463,7 @@ main(void)
 	    cmocka_unit_test(what_was_before_is_said),
 	    cmocka_unit_test(nothing_to_do_is_said_so),
 	    cmocka_unit_test(answers_are_where_they_are),
-	    cmocka_unit_test(no_line_is_wider_than_80_columns),
+	    cmocka_unit_test(no_line_is_wider_than_the_terminal_or_80_columns),
 	    cmocka_unit_test(bottleneck_names_what_took_the_time),
 	    cmocka_unit_test(short_runs_have_no_bottleneck),
 	    cmocka_unit_test(json_has_all_numbers),
