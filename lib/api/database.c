@@ -25,6 +25,9 @@ durable(void *arg, const struct store_durable *what)
 {
 	struct mill *mill = arg;
 
+	if (what->state == STORE_FAILED &&
+	    mill->stats.failed_by[what->outcome] == 0)
+		mill->first_failed[what->outcome] = what->index;
 	if (mill->coord != NULL)
 		coord_durable(mill->coord, what);
 }

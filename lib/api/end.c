@@ -15,12 +15,14 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "llmill_run.h"
 #include "view/export.h"
 #include "view/summary.h"
 
-#define END_SAVE_WITHIN_MS 5000	 /* for answers that wait in memory */
-#define END_SAVE_IN_HASTE_MS 500 /* they are spilled, or we must leave */
+#define END_REASON_BYTES ((size_t)512) /* of an example */
+#define END_SAVE_WITHIN_MS 5000	       /* for answers that wait in memory */
+#define END_SAVE_IN_HASTE_MS 500       /* they are spilled, or we must leave */
 
 static bool
 is_whole(const struct mill *mill)
@@ -125,6 +127,35 @@ tell(struct mill *mill, int fd, const char *text)
 	}
 }
 
+/* Why did the first prompt of each cause fail? Read from the database, while
+ * it is open: it is the only one that knows. */
+static void
+read_examples(struct mill *mill)
+{
+	buf_init(&mill->reasons, WORDS_MAX_BYTES);
+	/* Nothing moves that spans point to: room for all comes first. */
+	if (mill->store == NULL || mill->stats.failed == 0 ||
+	    buf_reserve(&mill->reasons, OUTCOME_COUNT * END_REASON_BYTES) ==
+		NULL)
+		return;
+	for (unsigned i = 0; i < OUTCOME_COUNT; i++) {
+		struct line_example *example = &mill->examples[i];
+		size_t from = mill->reasons.size;
+		struct store_row row;
+
+		if (mill->stats.failed_by[i] == 0 ||
+		    store_read_row(
+			mill->store, mill->first_failed[i], &row, NULL) == -1)
+			continue;
+		text_one_line(&mill->reasons,
+		    row.error.data != NULL ? row.error : row.result,
+		    END_REASON_BYTES - 8);
+		example->id = row.id;
+		example->reason = (struct span){
+		    mill->reasons.data + from, mill->reasons.size - from};
+	}
+}
+
 static void
 say_summary(struct mill *mill, const char *spill_path, int status)
 {
@@ -134,6 +165,7 @@ say_summary(struct mill *mill, const char *spill_path, int status)
 	struct summary_facts facts = {
 	    .stats = &mill->stats,
 	    .exit_status = status,
+	    .examples = mill->examples,
 	    .columns = fd_columns(conf->screen_fd),
 	    .stop_reason = is_whole(mill) ? NULL : mill->stop.reason,
 	    .advice = advice(mill),
@@ -174,9 +206,11 @@ mill_finish(struct mill *mill)
 	int status;
 
 	close_output(mill);
+	read_examples(mill);
 	close_store(mill, spill_path, sizeof(spill_path));
 	status = exit_status(mill);
 	say_summary(mill, spill_path, status);
+	buf_free(&mill->reasons);
 	return status;
 }
 

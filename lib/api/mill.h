@@ -11,6 +11,7 @@
 #include "data/redo.h"
 #include "data/store.h"
 #include "run/stop.h"
+#include "view/line.h"
 #include "view/stats.h"
 
 struct coord;
@@ -51,6 +52,10 @@ struct mill {
 	bool db_is_ours;  /* default-named and made by this run */
 	bool output_lost; /* it could not be written to its end */
 	enum store_health health;
+	/* The first prompt that each outcome failed, and why. */
+	uint32_t first_failed[OUTCOME_COUNT];
+	struct line_example examples[OUTCOME_COUNT];
+	struct buf reasons; /* what their spans lie in */
 	char digest[PLAN_DIGEST_BYTES];
 };
 

@@ -5,9 +5,12 @@
  */
 #include "view/line.h"
 
+#include <inttypes.h>
+
 #include "base/hist.h"
 #include "base/text.h"
 
+#define LINE_REASON_LOOK 240  /* bytes of a reason: two lines */
 #define LINE_COLUMNS 80	      /* a page is not wider: long lines read badly */
 #define LINE_COLUMNS_LEAST 24 /* labels and a word */
 
@@ -102,4 +105,30 @@ line_add_latency(struct buf *list, const struct hist *latency)
 	list_add_duration(list, "p50", hist_share_ns(latency, 0.50));
 	list_add_duration(list, "p95", hist_share_ns(latency, 0.95));
 	list_add_duration(list, "p99", hist_share_ns(latency, 0.99));
+}
+
+void
+line_put_failure(const struct line_page *page, const char *label,
+    uint64_t count, const char *words, const struct line_example *example)
+{
+	size_t columns = page->columns - LINE_INDENT;
+	struct span fit;
+	struct buf line;
+	struct buf text;
+
+	buf_init(&line, LINE_LIST_CAP);
+	buf_init(&text, LINE_LIST_CAP);
+	line_add(&text, count, words, words);
+	if (example->reason.size > 0) {
+		buf_printf(&text, "; prompt %" PRId64 ": ", example->id);
+		text_one_line(&line, example->reason, LINE_REASON_LOOK);
+		text_escape(&text, buf_span(&line), 0);
+	}
+	fit = text_fit(buf_span(&text), columns);
+	if (fit.size < text.size)
+		fit = text_fit(buf_span(&text), columns - 1);
+	buf_printf(page->out, "%-*s%.*s%s\n", LINE_INDENT, label, (int)fit.size,
+	    fit.data, fit.size < text.size ? "…" : "");
+	buf_free(&text);
+	buf_free(&line);
 }

@@ -38,4 +38,15 @@ struct line_page line_page(struct buf *out, unsigned columns);
 void line_put(const struct line_page *page, const char *label, struct span text,
     bool is_list);
 
+/* Why the first prompt of a cause failed; foreign text. */
+struct line_example {
+	int64_t id;	    /* of the prompt, from 1 */
+	struct span reason; /* none: unknown */
+};
+
+/* Append "8 timed out; prompt 17: no answer within 60 s", cut at the end of
+ * the line. */
+void line_put_failure(const struct line_page *page, const char *label,
+    uint64_t count, const char *words, const struct line_example *example);
+
 #endif

@@ -17,8 +17,6 @@
 #include "view/stats.h"
 #include "view/summary.h"
 
-#define REASON_LOOK 160 /* bytes of an example */
-
 static const char *
 cause_words(unsigned cause)
 {
@@ -55,10 +53,9 @@ next_cause(const struct survey *survey, const bool *told)
 	return most;
 }
 
-/* "8 timed out, such as 17: no answer within 60 s", a line per cause. */
+/* A line per cause. */
 static void
-put_failures(
-    const struct line_page *page, const struct survey *survey, struct buf *line)
+put_failures(const struct line_page *page, const struct survey *survey)
 {
 	bool told[SURVEY_CAUSES] = {false};
 	const char *label = "failed:";
@@ -66,15 +63,13 @@ put_failures(
 
 	while ((cause = next_cause(survey, told)) != SURVEY_CAUSES) {
 		const struct survey_cause *one = &survey->causes[cause];
+		const struct line_example example = {
+		    one->id, span_of(one->reason)};
 
 		told[cause] = true;
-		line_add(
-		    line, one->count, cause_words(cause), cause_words(cause));
-		buf_printf(line, "; prompt %" PRId64 ": ", one->id);
-		text_escape(line, span_of(one->reason), REASON_LOOK);
-		line_put(page, label, buf_span(line), false);
-		buf_clear(line);
-		label = " ";
+		line_put_failure(
+		    page, label, one->count, cause_words(cause), &example);
+		label = "";
 	}
 }
 
@@ -184,7 +179,7 @@ status_render(const struct survey *survey, unsigned columns, struct buf *out)
 
 	buf_init(&list, LINE_LIST_CAP);
 	put_head(page, survey, &list);
-	put_failures(page, survey, &list);
+	put_failures(page, survey);
 	put_holder(page, survey, &list);
 	put_last_run(page, survey, &list);
 	put_tries(page, survey, &list);

@@ -181,26 +181,35 @@ say_before(struct buf *list, const struct stats *stats)
 		    stats->before_answered > 0 ? "" : " before");
 }
 
-/* Failures by cause, the most frequent first. */
-static void
-list_failures(struct buf *list, const struct stats *stats)
+/* Gives the cause of most failures that was not told yet, or OUTCOME_COUNT. */
+static unsigned
+next_cause(const struct stats *stats, const bool *told)
 {
+	unsigned most = OUTCOME_COUNT;
+
+	for (unsigned i = 0; i < OUTCOME_COUNT; i++)
+		if (!told[i] && stats->failed_by[i] > 0 &&
+		    (most == OUTCOME_COUNT ||
+			stats->failed_by[i] > stats->failed_by[most]))
+			most = i;
+	return most;
+}
+
+/* Failures by cause, the most frequent first, a line each with its first. */
+static void
+put_failures(const struct line_page *page, const struct summary_facts *facts)
+{
+	const struct line_example none = {0};
 	bool told[OUTCOME_COUNT] = {false};
+	const char *label = "failed:";
+	unsigned cause;
 
-	for (;;) {
-		unsigned most = OUTCOME_COUNT;
-
-		for (unsigned i = 0; i < OUTCOME_COUNT; i++)
-			if (!told[i] && stats->failed_by[i] > 0 &&
-			    (most == OUTCOME_COUNT ||
-				stats->failed_by[i] > stats->failed_by[most]))
-				most = i;
-		if (most == OUTCOME_COUNT)
-			return;
-		told[most] = true;
-		line_add(list, stats->failed_by[most],
-		    outcome_trait((enum outcome)most)->words,
-		    outcome_trait((enum outcome)most)->words);
+	while ((cause = next_cause(facts->stats, told)) != OUTCOME_COUNT) {
+		told[cause] = true;
+		line_put_failure(page, label, facts->stats->failed_by[cause],
+		    outcome_trait((enum outcome)cause)->words,
+		    facts->examples != NULL ? &facts->examples[cause] : &none);
+		label = "";
 	}
 }
 
@@ -223,8 +232,6 @@ static void
 put_events(
     const struct line_page *page, const struct stats *stats, struct buf *list)
 {
-	list_failures(list, stats);
-	put_list(page, "failed:", list);
 	line_add(list, stats->cut_short, "answer ended at its token limit",
 	    "answers ended at their token limit");
 	put_list(page, "short:", list);
@@ -292,6 +299,7 @@ summary_render(const struct summary_facts *facts, struct buf *out)
 	put_text(&page, "", &list);
 	say_before(&list, stats);
 	put_text(&page, "", &list);
+	put_failures(&page, facts);
 	put_events(&page, stats, &list);
 	put_answers(out, facts);
 	put_whole(out, "spilled:", facts->spill_path);

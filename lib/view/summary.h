@@ -8,6 +8,7 @@
 #include "base/buf.h"
 
 struct hist;
+struct line_example;
 struct stats;
 
 /*
@@ -16,6 +17,8 @@ struct stats;
 struct summary_facts {
 	const struct stats *stats;
 	int exit_status;
+	/* Of each outcome that failed prompts; NULL: not known. */
+	const struct line_example *examples;
 	const char *stop_reason;  /* why it stopped early, or NULL */
 	const char *advice;	  /* what to do about that, or NULL */
 	const char *db_path;	  /* or NULL: none kept */

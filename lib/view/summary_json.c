@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "view/line.h"
 #include "view/stats.h"
 
 static void
@@ -72,6 +73,25 @@ summary_put_latency(struct buf *out, const struct hist *latency)
 }
 
 static void
+put_examples(struct buf *out, const struct summary_facts *facts)
+{
+	json_put_key(out, "failed_first");
+	buf_add_byte(out, '{');
+	for (unsigned i = 0; i < OUTCOME_COUNT && facts->examples != NULL;
+	     i++) {
+		if (facts->stats->failed_by[i] == 0 ||
+		    facts->examples[i].reason.data == NULL)
+			continue;
+		json_put_key(out, outcome_trait((enum outcome)i)->name);
+		buf_add_byte(out, '{');
+		json_put_integer(out, "id", facts->examples[i].id);
+		json_put_text(out, "reason", facts->examples[i].reason);
+		buf_add_byte(out, '}');
+	}
+	buf_add_byte(out, '}');
+}
+
+static void
 put_json_counts(struct buf *out, const struct summary_facts *facts)
 {
 	const struct stats *stats = facts->stats;
@@ -86,6 +106,7 @@ put_json_counts(struct buf *out, const struct summary_facts *facts)
 	put_count(out, "empty_lines", stats->empty_lines);
 	put_count(out, "bad_records", stats->bad_records);
 	put_by_outcome(out, "failed_by", stats->failed_by);
+	put_examples(out, facts);
 	put_count(out, "cut_short", stats->cut_short);
 	put_count(out, "attempts", stats->attempts);
 	put_by_outcome(out, "attempts_by", stats->attempts_by);

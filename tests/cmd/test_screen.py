@@ -3,6 +3,7 @@
 
 import contextlib
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -135,6 +136,18 @@ def test_a_narrow_window_breaks_the_summary_at_words(mill):
     assert "stopped:  " in words[0] and "no-such-command" in " ".join(words)
 
 
+def test_failures_come_with_their_first_reason_without_a_database_too(mill):
+    mill.write("in.txt", "a\nb\nc\n")
+    done = mill.run("run", "in.txt", "--no-db", "--retry-attempts", 1, "--json",
+                    "--", "sh", "-c", 'read p; [ "$p" = a ] && echo ok && exit;'
+                    ' echo "no $p" >&2; exit 3')
+    assert done.status == 1, done
+    assert re.search(r"^failed:   2 command failed; prompt [23]: exit status 3:"
+                     r" no [bc]$", done.err, re.M), done
+    first = json.loads(done.out)["failed_first"]["exit_status"]
+    assert first["reason"] == "exit status 3: no " + " abc"[first["id"]]
+
+
 def test_the_summary_fits_80_columns_and_says_what_to_type_next(mill, window):
     mill.write("in.txt", "".join(f"p{n}\n" for n in range(40)))
     mill.script("chat", 'read p; case $p in p7) exit 3;; p9) kill -9 $$;; esac'
@@ -147,7 +160,8 @@ def test_the_summary_fits_80_columns_and_says_what_to_type_next(mill, window):
     text = "\n".join(lines)
     assert re.search(r"^40 prompts: 38 answered, 2 failed in .*/s\)$", text,
                      re.M)
-    assert re.search(r"^failed:   1 .*, 1 ", text, re.M)
+    assert re.search(r"^failed:   1 .*; prompt 10: .*Killed.*\n"
+                     r"          1 .*; prompt 8: exit status 3$", text, re.M)
     assert re.search(r"^latency:  p50 .*, p95 .*, p99 ", text, re.M)
     assert "\nanswers:  a.db\n" in text
     assert f"next:     {mill.program} status a.db" in "".join(lines)

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "view/line.h"
 #include "view/stats.h"
 
 #define START (INT64_C(9) * CLOCK_S)
@@ -103,16 +104,24 @@ failures_use_the_words_of_outcomes_most_frequent_first(void **state)
 {
 	struct stats stats = long_run();
 	struct summary_facts facts = {.stats = &stats};
+	struct line_example examples[OUTCOME_COUNT] = {0};
 	struct buf wanted;
 	struct buf out;
 
 	(void)state;
 	buf_init(&out, 65536);
 	buf_init(&wanted, 4096);
-	buf_printf(&wanted, "\nfailed:   8 %s, 4 %s\n",
+	buf_printf(&wanted, "\nfailed:   8 %s\n          4 %s\n",
 	    outcome_trait(OUTCOME_TIMEOUT_TOTAL)->words,
 	    outcome_trait(OUTCOME_CRASH)->words);
 	assert_non_null(strstr(render(&facts, &out), wanted.data));
+	examples[OUTCOME_TIMEOUT_TOTAL] = (struct line_example){
+	    17, span_of("no answer\nwithin \x1b 60 s, and this is so long that "
+			"one line cannot have it")};
+	facts.examples = examples;
+	assert_non_null(strstr(render(&facts, &out),
+	    "\nfailed:   8 timed out; prompt 17: no answer within \\x1B 60 s, "
+	    "and this is so lo…\n          4 "));
 	buf_free(&wanted);
 	buf_free(&out);
 }
