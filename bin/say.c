@@ -65,16 +65,32 @@ say_no_memory(struct llmill_err *err)
 	return -1;
 }
 
+/* Why did a write fail that nobody looked at? One more, to what is not whole
+ * anyway, tells. */
+static const char *
+ask_again(void)
+{
+	clearerr(stdout);
+	if (fputc('\n', stdout) != EOF && fflush(stdout) == 0)
+		return "a part of it is missing";
+	return strerror(errno);
+}
+
 int
 say_end(int status)
 {
 	char text[256];
 	bool failed_before = ferror(stdout);
+	const char *why = NULL;
 
-	if (fflush(stdout) == 0 && !failed_before)
+	if (fflush(stdout) != 0)
+		why = strerror(errno);
+	else if (failed_before)
+		why = ask_again();
+	if (!why)
 		return status;
-	snprintf(text, sizeof(text), "cannot write to standard output: %s",
-	    failed_before ? "an earlier write failed" : strerror(errno));
+	snprintf(
+	    text, sizeof(text), "cannot write to standard output: %s", why);
 	say_error(text);
 	if (status == LLMILL_EXIT_OK || status == LLMILL_EXIT_FAILED)
 		return LLMILL_EXIT_NOT_SAVED;

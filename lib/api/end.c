@@ -3,6 +3,7 @@
  * How a run ends: the output is completed, the database left as one file, the
  * exit status chosen, and people are told.
  */
+#include <errno.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
@@ -54,13 +55,15 @@ exit_status(const struct mill *mill)
 static void
 close_output(struct mill *mill)
 {
+	bool was_said = export_is_broken(mill->output);
 	struct err err = {0};
 
 	if (mill->output == NULL)
 		return;
 	if (export_close(mill->output, mill->store, is_whole(mill), &err) ==
 	    -1) {
-		log_say(LOG_ERROR, "%s", err.text);
+		if (!was_said)
+			log_say(LOG_ERROR, "%s", err.text);
 		mill->output_lost = true;
 	}
 	mill->output = NULL;
@@ -104,8 +107,8 @@ advice(const struct mill *mill)
 }
 
 /* However slow the reader is, it gets all; but nobody has to wait for it who
- * wants to leave. */
-static void
+ * wants to leave. Gives 0, or -1 with errno. */
+static int
 tell(struct mill *mill, int fd, const char *text)
 {
 	struct pollfd looks[] = {
@@ -118,13 +121,14 @@ tell(struct mill *mill, int fd, const char *text)
 		ssize_t wrote = fd_write_ready(fd, text, left);
 
 		if (wrote == -1)
-			return;
+			return -1;
 		text += wrote;
 		left -= (size_t)wrote;
 		if (left > 0 && poll(looks, 2, -1) > 0 &&
 		    looks[0].revents == 0 && mill_is_told_to_stop(mill))
-			return;
+			break;
 	}
+	return 0;
 }
 
 /* Why did the first prompt of each cause fail? Read from the database, while
@@ -156,7 +160,8 @@ read_examples(struct mill *mill)
 	}
 }
 
-static void
+/* Gives the status, or another when the summary cannot be written. */
+static int
 say_summary(struct mill *mill, const char *spill_path, int status)
 {
 	const struct llmill_run_conf *conf = mill->conf;
@@ -188,15 +193,22 @@ say_summary(struct mill *mill, const char *spill_path, int status)
 		    "their prompts stay open");
 	if (conf->verbosity >= 0 && conf->screen_fd != -1) {
 		summary_render(&facts, &text);
-		tell(mill, mill_screen_fd(mill), text.data);
+		(void)tell(mill, mill_screen_fd(mill), text.data);
 	}
 	if (conf->json) {
 		buf_clear(&text);
 		summary_render_json(&facts, &text);
-		tell(mill, conf->result_fd, text.data);
+		if (text.failed ||
+		    tell(mill, conf->result_fd, text.data) == -1) {
+			log_say(LOG_ERROR,
+			    "cannot write to standard output: %s",
+			    strerror(text.failed ? ENOMEM : errno));
+			status = stop_stronger(status, STOP_EXIT_NOT_SAVED);
+		}
 	}
 	buf_free(&next);
 	buf_free(&text);
+	return status;
 }
 
 int
@@ -208,8 +220,7 @@ mill_finish(struct mill *mill)
 	close_output(mill);
 	read_examples(mill);
 	close_store(mill, spill_path, sizeof(spill_path));
-	status = exit_status(mill);
-	say_summary(mill, spill_path, status);
+	status = say_summary(mill, spill_path, exit_status(mill));
 	buf_free(&mill->reasons);
 	return status;
 }

@@ -387,14 +387,11 @@ static int
 dry_run(struct mill *mill, struct err *err)
 {
 	struct buf text;
-	int result = 0;
+	int result;
 
 	buf_init(&text, WORDS_MAX_BYTES);
 	put_dry_run(&text, mill->conf, &mill->backend, mill->prompts);
-	if (text.failed)
-		result = err_set_memory(err, "the first request");
-	else
-		screen_write(mill->conf->result_fd, text.data);
+	result = result_write(mill->conf->result_fd, &text, err);
 	buf_free(&text);
 	return result;
 }
@@ -442,9 +439,11 @@ llmill_run(const struct llmill_run_conf *conf, struct llmill_err *err)
 		goto fail;
 	guard_secrets(&mill);
 	if (conf->dry_run) {
-		if (dry_run(&mill, &why) == -1)
-			goto fail;
 		err->status = LLMILL_EXIT_OK;
+		if (dry_run(&mill, &why) == -1) {
+			err->status = LLMILL_EXIT_NOT_SAVED;
+			snprintf(err->text, sizeof(err->text), "%s", why.text);
+		}
 		goto out;
 	}
 	if (begin_signals(&mill, &why) == -1 ||

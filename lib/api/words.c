@@ -26,6 +26,16 @@ screen_write(int fd, const char *text)
 		fd_write_all(fd, text, strlen(text));
 }
 
+int
+result_write(int fd, const struct buf *text, struct err *err)
+{
+	if (text->failed)
+		return err_set_memory(err, "the output");
+	if (fd == -1 || fd_write_all(fd, text->data, text->size) == 0)
+		return 0;
+	return err_set_errno(err, "cannot write to standard output");
+}
+
 /* Where the value of something that looks like a key begins, the first one if
  * there are several; 0 for none. */
 static size_t

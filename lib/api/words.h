@@ -21,6 +21,10 @@ struct prompts;
 /* Write a NUL-terminated text (NULL: nothing) to a descriptor (-1: none). */
 void screen_write(int fd, const char *text);
 
+/* Write what was asked for to the descriptor for results (-1: none). Fails
+ * ERR_SYSTEM. */
+int result_write(int fd, const struct buf *text, struct err *err);
+
 /* Append the words quoted for a shell; masked: what looks like a key is ***.
  * Takes argv, NULL-terminated, or NULL. */
 void put_argv(struct buf *out, const char *const *argv, bool masked);

@@ -6,6 +6,7 @@
  */
 #include "run/coord_impl.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,7 +163,8 @@ observe(struct coord *coord)
 	if (coord->conf.private_store)
 		stop_ask(coord->conf.stop, STOP_EXIT_EARLY, err.text);
 	else
-		log_say(LOG_NOTE, "%s; answers go on into %s", err.text,
+		log_say(err.number == EPIPE ? LOG_NOTE : LOG_ERROR,
+		    "%s; answers go on into %s", err.text,
 		    store_path(coord->conf.store) != NULL
 			? store_path(coord->conf.store)
 			: "the spill file");

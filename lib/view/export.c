@@ -254,6 +254,12 @@ export_follow(struct export *export, struct store *store, const uint8_t *states,
 	return unsent(export) > 0 || next_is_ready(export, states);
 }
 
+bool
+export_is_broken(const struct export *export)
+{
+	return export != NULL && export->dead;
+}
+
 int
 export_wait_fd(const struct export *export)
 {

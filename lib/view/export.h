@@ -49,6 +49,9 @@ struct export *export_open(const char *path, enum export_format format,
 int export_follow(struct export *export, struct store *store,
     const uint8_t *states, struct err *err);
 
+/* Has export_follow said that it broke? Takes NULL calmly. */
+bool export_is_broken(const struct export *export);
+
 /* Gives the descriptor to wait on for writing, -1 when not waiting. */
 int export_wait_fd(const struct export *export);
 

@@ -316,12 +316,20 @@ def test_version(mill, word):
         r"llmill \d+\.\d+\.\d+ \(SQLite [\d.]+, libcurl [\d.]+\)\n", done.out)
 
 
-def test_output_that_cannot_be_written_is_said(mill):
+@pytest.mark.parametrize("words", [
+    ["help", "run"], ["version"], ["status", "a.db"],
+    ["status", "a.db", "a.db"], ["verify", "a.db"],
+    ["check", "--backend", "echo"],
+    ["run", "--prompt", "a", *ECHO, "--json"],
+    ["run", "--prompt", "a", *ECHO, "--dry-run"]], ids=" ".join)
+def test_output_that_cannot_be_written_is_said(mill, words):
+    assert mill.run("run", "--prompt", "a", "--backend", "echo", "--db",
+                    "a.db").status == 0
     with open("/dev/full", "wb") as full:
-        done = mill.run("help", "run", preexec=lambda: os.dup2(
-            full.fileno(), 1))
+        done = mill.run(*words, preexec=lambda: os.dup2(full.fileno(), 1))
     assert done.status == 74, done
-    assert "cannot write to standard output" in done.err
+    assert done.err.count("cannot write to standard output: "
+                          "No space left on device\n") == 1
 
 
 # --- check ---

@@ -266,8 +266,8 @@ def test_a_full_device_is_said_and_the_database_has_all(mill):
     done = mill.run("run", "in.txt", "--db", "a.db", "--backend", "echo",
                     "-o", "/dev/full")
     assert done.status == 74, done
-    assert "cannot write to /dev/full: No space left on device" in done.err
-    assert "answers go on into a.db" in done.err
+    assert done.err.count("cannot write to /dev/full: No space left on device"
+                          ) == 1
     assert mill.results("a.db") == [f"p{n}" for n in range(1, 31)]
     assert mill.sql("SELECT status FROM llm_runs", db="a.db") == [
         ("finished",)]
@@ -281,7 +281,8 @@ def test_a_full_standard_output_is_said(mill):
                         "echo", "-o", "-",
                         preexec=lambda: os.dup2(full.fileno(), 1))
     assert done.status == 74, done
-    assert "cannot write to standard output: No space left" in done.err
+    assert done.err.count("cannot write to standard output: No space left"
+                          ) == 1
     assert mill.results("a.db") == ["a"]
 
 
