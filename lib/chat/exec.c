@@ -261,12 +261,14 @@ static enum outcome
 judge_failure(struct exec *self, const struct errand *errand)
 {
 	enum outcome outcome = OUTCOME_EXIT_STATUS;
+	const char *before = "";
 	const char *advice = "";
 	char how[128];
 
 	reap_describe(&errand->death, how, sizeof(how));
 	if (errand->death.signalled) {
 		outcome = OUTCOME_CRASH;
+		before = "command crashed: ";
 	} else if (errand->death.number == STATUS_TRY_LATER) {
 		outcome = OUTCOME_RATE_LIMITED;
 		advice = " (try again later)";
@@ -274,7 +276,7 @@ judge_failure(struct exec *self, const struct errand *errand)
 		   errand->death.number == STATUS_NOT_FOUND) {
 		outcome = OUTCOME_NO_COMMAND;
 	}
-	buf_printf(&self->error, "%s%s", how, advice);
+	buf_printf(&self->error, "%s%s%s", before, how, advice);
 	put_tail(self, errand);
 	return outcome;
 }

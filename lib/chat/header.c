@@ -75,13 +75,14 @@ header_check(const char *line, size_t number, struct err *err)
 
 	if (size == 0 || line[size] != ':')
 		return err_set(err, ERR_USAGE,
-		    "header %zu is not of the form \"Name: value\"", number);
+		    "-H: header %zu is not of the form \"Name: value\"",
+		    number);
 	if (header_has_control(line))
 		return err_set(err, ERR_USAGE,
-		    "header %.*s holds a control byte", (int)size, line);
+		    "-H: header %.*s holds a control byte", (int)size, line);
 	if (is_one_of(line, framing_names, COUNT(framing_names)))
 		return err_set(err, ERR_USAGE,
-		    "header %.*s cannot be set: HTTP itself needs it",
+		    "-H: header %.*s cannot be set: HTTP itself needs it",
 		    (int)size, line);
 	return 0;
 }

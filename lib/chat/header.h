@@ -13,7 +13,8 @@ struct err;
  * error. Pure.
  */
 
-/* Is it fit to be sent? Takes its number for the sentence, from 1.
+/* Is it fit to be sent? Takes its number for the sentence, from 1; its text is
+ * not shown, it may be a key.
  * Fails ERR_USAGE: no "Name:", control bytes, a header that holds HTTP's own
  * framing. */
 int header_check(const char *line, size_t number, struct err *err);

@@ -145,7 +145,7 @@ put_last_run(
 	flush(page, "run:", list);
 }
 
-/* "1,031: 1,000 answered, 20 timed out, 11 worker crashed" */
+/* "1,031: 1,000 answered, 20 timed out, 11 crashed" */
 static void
 put_tries(
     const struct line_page *page, const struct survey *survey, struct buf *list)

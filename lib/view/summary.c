@@ -243,7 +243,8 @@ put_events(
 	line_add(list, stats->deaths, "worker death", "worker deaths");
 	line_add(list, stats_hangs(stats), "hang", "hangs");
 	line_add(list, stats->late_answers, "late answer", "late answers");
-	put_list(page, "survived:", list);
+	/* A run without an answer has survived nothing. */
+	put_list(page, stats->answered > 0 ? "survived:" : "besides:", list);
 	line_add_latency(list, &stats->latency);
 	put_list(page, "latency:", list);
 	list_tokens(list, stats);

@@ -73,7 +73,7 @@ static const struct outcome_trait traits[OUTCOME_COUNT] = {
 	    .retries = true, .charged = true, .hangs = true},
 
 	/* the worker or its command */
-	[OUTCOME_CRASH] = {"crash", "worker crashed",
+	[OUTCOME_CRASH] = {"crash", "crashed",
 	    .retries = true, .charged = true},
 	[OUTCOME_EXIT_STATUS] = {"exit_status", "command failed",
 	    .retries = true, .charged = true},

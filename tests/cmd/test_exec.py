@@ -300,10 +300,14 @@ def test_a_failed_command_says_status_and_last_words(mill):
 
 
 def test_a_signal_is_named(mill):
-    done = ask(mill, "--prompt", "p", "--", "sh", "-c", "kill -SEGV $$")
+    done = mill.run("run", "--prompt", "p", "--db", "x.db", "--retry-delay",
+                    "10ms", "--", "sh", "-c", "kill -SEGV $$")
     assert done.status == 1
     assert mill.results("x.db") == [
-        "Error: Failed after 3 attempts: signal 11 (Segmentation fault)"]
+        "Error: Failed after 3 attempts: command crashed: signal 11"
+        " (Segmentation fault)"]
+    assert "worker" not in done.err and "failed: 1 crashed" in done.words
+    assert "survived" not in done.err and "besides: 2 retries" in done.words
     assert outcomes(mill) == ["crash"] * 3
 
 

@@ -173,6 +173,11 @@ def test_headers_with_keys_come_from_files_only(mill, header):
     assert "-H @FILE" in said and KEY not in said
 
 
+def test_a_header_that_is_none_is_told_by_its_option_and_number(mill):
+    said = refused(mill, "run", "--prompt", "a", "-H", "A: b", "-H", "secret")
+    assert "-H: header 2 is not of the form" in said and "secret" not in said
+
+
 def test_a_key_in_a_header_file_others_can_write_is_refused(mill):
     mill.write("h", f"Authorization: Bearer {KEY}\n", 0o622)
     said = refused(mill, "run", "--prompt", "a", "-u", "127.0.0.1:1",

@@ -272,7 +272,8 @@ EXEC_TEST(exec_blames_the_command_for_126, BASH("exit 126"),
     need_failure(desk, OUTCOME_NO_COMMAND, "exit status 126"))
 
 EXEC_TEST(exec_calls_a_signal_a_crash, BASH("kill -USR1 $$"),
-    need_failure(desk, OUTCOME_CRASH, "signal 10 (User defined signal 1)"))
+    need_failure(desk, OUTCOME_CRASH,
+	"command crashed: signal 10 (User defined signal 1)"))
 
 EXEC_TEST(exec_says_which_command_cannot_run_and_why,
     ((const char *const[]){"/etc/passwd", NULL}),

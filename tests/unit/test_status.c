@@ -64,11 +64,11 @@ the_block_says_it_all_in_order(void **state)
 	    "prompts:  1,000: 988 answered, 12 failed\n"
 	    "short:    8 answers ended at their token limit\n"
 	    "failed:   8 timed out; prompt 17: 60 s\n"
-	    "          4 worker crashed; prompt 3: signal 11 \\x1B[31m\n"
+	    "          4 crashed; prompt 3: signal 11 \\x1B[31m\n"
 	    "run:      the last of 3, finished, from 2026-11-23 18:30:00 UTC, "
 	    "took 1 m 20 s,\n"
 	    "          12.5/s\n"
-	    "tries:    1,031: 988 answered, 43 worker crashed\n"
+	    "tries:    1,031: 988 answered, 43 crashed\n"
 	    "latency:  p50 342 ms, p95 342 ms, p99 342 ms\n"
 	    "tokens:   11,856 in, 98,800 out\n");
 	buf_free(&out);
