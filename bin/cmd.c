@@ -126,12 +126,16 @@ bool
 cmd_begin(struct opts *opts, enum opts_command command,
     const char *const *words, const struct llmill_run_conf *base, int *status)
 {
+	static const char *const no_words[] = {NULL};
 	struct llmill_err err = {0};
 
 	if (!begin(opts, command, words, base, status, &err) ||
 	    conf_complete(opts, &err) != 0)
 		return refuse(&err, status);
 	opts->conf.argv = words;
+	if (opts->range.first || opts->range.last || opts->conf.first)
+		opts->conf.rest_argv =
+		    opts->rest.items ? opts->rest.items : no_words;
 	opts->conf.take_signals = true;
 	opts->conf.set_titles = true;
 	opts->conf.own_process = true;

@@ -17,6 +17,7 @@
 struct reader {
 	struct opts *opts;
 	const char *const *next; /* words not yet read */
+	const struct opt *last;	 /* the option read last */
 	struct llmill_err *err;
 };
 
@@ -187,6 +188,7 @@ take_option(struct reader *reader, const struct opt *opt, const char *value)
 		    "%s is given twice; only one is taken",
 		    opts_label(opt, label));
 	opts->given |= opts_bit(opt);
+	reader->last = opt;
 	return take_value(opts, opt, value, reader->err);
 }
 
@@ -279,25 +281,65 @@ read_rest(struct reader *reader)
 	return 0;
 }
 
+/* Keep the words from first on, up to the next one, for a run that does all.
+ * Of a bundle that ends with such an option ("-qn2") its start is kept. */
+static int
+keep_words(struct reader *reader, const char *const *first)
+{
+	struct opts *opts = reader->opts;
+	bool part = reader->last && reader->last->part;
+	const char *letter;
+
+	for (; !part && first < reader->next; first++)
+		if (list_add(&opts->rest, *first) < 0)
+			return say_no_memory(reader->err);
+	if (!part || strncmp(*first, "--", 2) == 0)
+		return 0;
+	letter = strchr(*first, reader->last->letter);
+	if (letter == *first + 1)
+		return 0;
+	letter = opts_own(
+	    opts, strndup(*first, (size_t)(letter - *first)), reader->err);
+	if (!letter)
+		return -1;
+	return list_add(&opts->rest, letter) < 0 ? say_no_memory(reader->err)
+						 : 0;
+}
+
+/* Read one word, and its value if that is the next one. */
+static int
+read_word(struct reader *reader)
+{
+	const char *const *first = reader->next;
+	const char *word = *reader->next++;
+	int result;
+
+	reader->last = NULL;
+	if (strncmp(word, "--", 2) == 0)
+		result = read_long(reader, word);
+	else if (word[0] == '-' && word[1])
+		result = read_bundle(reader, word);
+	else
+		result = add_input(reader, word);
+	return result < 0 ? -1 : keep_words(reader, first);
+}
+
 static int
 read_words(struct reader *reader)
 {
 	struct opts *opts = reader->opts;
 
 	while (*reader->next && !opts->help) {
-		const char *word = *reader->next++;
-		int result;
-
-		if (strcmp(word, "--") == 0)
-			return read_rest(reader);
-		if (strncmp(word, "--", 2) == 0)
-			result = read_long(reader, word);
-		else if (word[0] == '-' && word[1])
-			result = read_bundle(reader, word);
-		else
-			result = add_input(reader, word);
-		if (result < 0)
-			return -1;
+		if (strcmp(*reader->next, "--") != 0) {
+			if (read_word(reader) < 0)
+				return -1;
+			continue;
+		}
+		for (const char *const *word = reader->next; *word; word++)
+			if (list_add(&opts->rest, *word) < 0)
+				return say_no_memory(reader->err);
+		reader->next++;
+		return read_rest(reader);
 	}
 	return 0;
 }
@@ -326,6 +368,7 @@ opts_read(struct opts *opts, enum opts_command command,
 void
 opts_free(struct opts *opts)
 {
+	list_free(&opts->rest);
 	list_free(&opts->inputs);
 	list_free(&opts->prompts);
 	list_free(&opts->params);

@@ -73,6 +73,7 @@ struct opt {
 	enum opts_group group;
 	unsigned commands; /* that know it, 1 << enum opts_command each; 0:
 			      run and resume */
+	bool part;	   /* chooses a part of the list: not of a later run */
 	bool once;	   /* a second one is refused, not a correction */
 	unsigned backends; /* that know it; 0: all do */
 	enum opts_kind kind;
@@ -103,7 +104,8 @@ struct opts {
 	const char *top_p;
 	const char *seed;
 	const char *const *child; /* COMMAND [ARG …], NULL none */
-	struct list inputs;	  /* of others than run: databases */
+	struct list rest;   /* all words as typed, but those that choose a part */
+	struct list inputs; /* of others than run: databases */
 	struct list prompts;
 	struct list params;
 	struct list headers;

@@ -133,6 +133,9 @@ struct llmill_run_conf {
 	/* the program's own business */
 	const char *const *argv; /* as typed, for llm_runs and the line that
 				    goes on; NULL in a library host */
+	/* The words behind the first two, without those that choose a part of
+	 * the list (first, range); NULL: there are none such. */
+	const char *const *rest_argv;
 	bool take_signals; /* SIGINT, SIGTERM and others are ours meanwhile */
 	bool set_titles;   /* setproctitle_init was called */
 	bool own_process;  /* subreaper, rlimits: this process is ours */

@@ -60,6 +60,8 @@ close_output(struct mill *mill)
 
 	if (mill->output == NULL)
 		return;
+	if (!is_whole(mill) && export_part_path(mill->output) != NULL)
+		mill->output_part = strdup(export_part_path(mill->output));
 	if (export_close(mill->output, mill->store, is_whole(mill), &err) ==
 	    -1) {
 		if (!was_said)
@@ -95,6 +97,19 @@ close_store(struct mill *mill, char *spill_path, size_t size)
 	/* It is settled: what waits still has had its time. */
 	mill->health = store_close(mill->store, run_status(mill), 0);
 	mill->store = NULL;
+}
+
+/* Gives the file that holds all answers: nothing stays in a terminal or pipe,
+ * and of a run that stopped there is but a part. */
+static const char *
+output_path(const struct mill *mill)
+{
+	const char *path = mill->conf->output;
+
+	if (path == NULL || mill->output_lost || !is_whole(mill) ||
+	    strcmp(path, "-") == 0 || strcmp(path, "/dev/stdout") == 0)
+		return NULL;
+	return path;
 }
 
 /* What to do about a backend that cannot be used. */
@@ -176,7 +191,8 @@ say_summary(struct mill *mill, const char *spill_path, int status)
 	    .advice = advice(mill),
 	    .db_path = mill->stands_in ? NULL : mill->db_path,
 	    .spill_path = mill->health == STORE_SPILLED ? spill_path : NULL,
-	    .output_path = mill->output_lost ? NULL : conf->output,
+	    .output_path = output_path(mill),
+	    .output_part = mill->output_lost ? NULL : mill->output_part,
 	    .left = mill->count - mill->counts.answered - mill->counts.failed -
 		    mill->stats.answered - mill->stats.failed - mill->bad_count,
 	};
@@ -185,7 +201,8 @@ say_summary(struct mill *mill, const char *spill_path, int status)
 	buf_init(&text, WORDS_MAX_BYTES);
 	put_next_command(&next, conf, mill->db_path,
 	    is_whole(mill) && mill->health == STORE_HEALTHY &&
-		!mill->output_lost);
+		!mill->output_lost,
+	    facts.left > 0);
 	facts.next_command = next.size > 0 ? next.data : NULL;
 	if (mill->health == STORE_TROUBLED)
 		log_say(LOG_ERROR,

@@ -48,9 +48,10 @@ struct mill {
 	char mark[32];	   /* by which commands of this run are known */
 	char *db_path;	   /* NULL: none is kept */
 	bool db_existed;   /* before this run */
-	bool stands_in;	  /* a temporary database, for one that cannot be had */
-	bool db_is_ours;  /* default-named and made by this run */
-	bool output_lost; /* it could not be written to its end */
+	bool stands_in;	   /* a temporary database, for one that cannot be had */
+	bool db_is_ours;   /* default-named and made by this run */
+	char *output_part; /* where an output that is not whole was left */
+	bool output_lost;  /* it could not be written to its end */
 	enum store_health health;
 	/* The first prompt that each outcome failed, and why. */
 	uint32_t first_failed[OUTCOME_COUNT];

@@ -340,6 +340,7 @@ mill_free(struct mill *mill)
 	redo_free(&mill->redo);
 	fd_close(&mill->own_screen_fd);
 	free(mill->db_path);
+	free(mill->output_part);
 	free(mill->states);
 	free(mill->asked);
 	signals_close(&mill->signals);

@@ -154,7 +154,7 @@ put_settings(struct buf *out, const struct llmill_run_conf *conf,
 
 void
 put_next_command(struct buf *out, const struct llmill_run_conf *conf,
-    const char *db_path, bool finished)
+    const char *db_path, bool finished, bool left)
 {
 	if (!finished) {
 		/* The same command again goes on, the key's name included. */
@@ -163,6 +163,14 @@ put_next_command(struct buf *out, const struct llmill_run_conf *conf,
 	}
 	if (db_path == NULL || conf->argv == NULL)
 		return;
+	if (left && conf->rest_argv != NULL) {
+		text_quote_shell(out, conf->argv[0]);
+		buf_add_byte(out, ' ');
+		text_quote_shell(out, conf->argv[1]);
+		buf_add_byte(out, ' ');
+		put_argv(out, conf->rest_argv, false);
+		return;
+	}
 	text_quote_shell(out, conf->argv[0]);
 	buf_add_text(out, " status ");
 	text_quote_shell(out, db_path);

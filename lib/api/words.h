@@ -33,9 +33,10 @@ void put_argv(struct buf *out, const char *const *argv, bool masked);
 void put_settings(struct buf *out, const struct llmill_run_conf *conf,
     const struct backend *backend);
 
-/* Append the command that goes on (or, finished, looks at the answers). */
+/* Append the command that goes on; of a run that is finished the one that does
+ * the rest of the list (left), or looks at the answers. */
 void put_next_command(struct buf *out, const struct llmill_run_conf *conf,
-    const char *db_path, bool finished);
+    const char *db_path, bool finished, bool left);
 
 /* Which prompts of count do --first and --range choose? From *from up to, but
  * not including, *to. */

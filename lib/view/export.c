@@ -254,6 +254,12 @@ export_follow(struct export *export, struct store *store, const uint8_t *states,
 	return unsent(export) > 0 || next_is_ready(export, states);
 }
 
+const char *
+export_part_path(const struct export *export)
+{
+	return export->place.fd != -1 ? export->place.part_path : NULL;
+}
+
 bool
 export_is_broken(const struct export *export)
 {

@@ -49,6 +49,9 @@ struct export *export_open(const char *path, enum export_format format,
 int export_follow(struct export *export, struct store *store,
     const uint8_t *states, struct err *err);
 
+/* Gives where it grows, the path of FILE.part, lent; NULL for no FILE. */
+const char *export_part_path(const struct export *export);
+
 /* Has export_follow said that it broke? Takes NULL calmly. */
 bool export_is_broken(const struct export *export);
 

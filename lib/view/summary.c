@@ -263,24 +263,28 @@ put_whole(struct buf *out, const char *label, const char *text)
 }
 
 static void
+add_place(struct buf *list, const char *path, const char *remark)
+{
+	if (path == NULL)
+		return;
+	if (list->size > 0)
+		buf_add_text(list, "; ");
+	text_escape(list, span_of(path), 0);
+	buf_add_text(list, remark);
+}
+
+static void
 put_answers(struct buf *out, const struct summary_facts *facts)
 {
-	const char *first = facts->db_path;
-	const char *second = facts->output_path;
+	struct buf list;
 
-	if (first == NULL) {
-		first = second;
-		second = NULL;
-	}
-	if (first == NULL)
-		return;
-	buf_printf(out, "%-*s", LINE_INDENT, "answers:");
-	text_escape(out, span_of(first), 0);
-	if (second != NULL) {
-		buf_add_text(out, "; ");
-		text_escape(out, span_of(second), 0);
-	}
-	buf_add_byte(out, '\n');
+	buf_init(&list, LINE_LIST_CAP);
+	add_place(&list, facts->db_path, "");
+	add_place(&list, facts->output_path, "");
+	add_place(&list, facts->output_part, " (not whole)");
+	if (list.size > 0)
+		buf_printf(out, "%-*s%s\n", LINE_INDENT, "answers:", list.data);
+	buf_free(&list);
 }
 
 void

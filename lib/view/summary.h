@@ -23,7 +23,8 @@ struct summary_facts {
 	const char *advice;	  /* what to do about that, or NULL */
 	const char *db_path;	  /* or NULL: none kept */
 	const char *spill_path;	  /* or NULL */
-	const char *output_path;  /* -o FILE, or NULL */
+	const char *output_path;  /* -o FILE, whole, or NULL */
+	const char *output_part;  /* FILE.part of a run that stopped, or NULL */
 	const char *next_command; /* to go on or look, or NULL */
 	unsigned columns;	  /* of the terminal; 0: none */
 	uint64_t left;		  /* open prompts of the whole plan */

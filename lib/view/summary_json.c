@@ -142,6 +142,7 @@ summary_render_json(const struct summary_facts *facts, struct buf *out)
 	json_put_text(out, "database", span_of(facts->db_path));
 	json_put_text(out, "spill", span_of(facts->spill_path));
 	json_put_text(out, "output", span_of(facts->output_path));
+	json_put_text(out, "output_part", span_of(facts->output_part));
 	json_put_text(out, "stop_reason", span_of(facts->stop_reason));
 	json_put_text(out, "advice", span_of(facts->advice));
 	json_put_text(out, "next", span_of(facts->next_command));

@@ -250,11 +250,33 @@ def test_a_part_is_done_and_a_later_run_does_the_rest(mill, args, ids):
         "SELECT id FROM llm_results WHERE result IS NOT NULL ORDER BY id",
         db="a.db")] == ids
     assert len(mill.results("a.db")) == 5
+    rest = f"next:     {mill.program} {' '.join(command)}\n"
+    assert (rest in done.err) == (len(ids) < 5), done
     done = mill.run(*command)
     assert done.status == 0, done
     assert (f"{len(ids)} of 5 answered, {5 - len(ids)} to do" in done.err)
     assert mill.results("a.db") == ["a", "b", "c", "d", "e"]
     assert mill.sql("SELECT count(*) FROM llm_attempts", db="a.db") == [(5,)]
+
+
+@pytest.mark.parametrize("before, after", [
+    ("in.txt -vn2 --db a.db", "in.txt -v --db a.db"),
+    ("-n 2 --db a.db in.txt", "--db a.db in.txt"),
+    ("--range=1:2 -j2 --db=a.db in.txt", "-j2 --db=a.db in.txt"),
+    ("--db a.db in.txt --range 1:2 -- cat -n", "--db a.db in.txt -- cat -n"),
+    ("-vn 1 --range 1:2", None)])
+def test_the_next_command_is_the_one_without_the_part(mill, before, after):
+    mill.write("in.txt", "a\nb\nc\n")
+    more = () if "cat" in before or not after else ("--backend", "echo")
+    done = mill.run("run", *more, *before.split())
+    if after is None:
+        assert done.status == 2, done
+        return
+    assert done.status == 0, done
+    assert done.err.endswith("next:     " + " ".join(
+        [str(mill.program), "run", *more, after]) + "\n"), done
+    assert mill.run(*done.err.rpartition("next: ")[2].split()[1:]).status == 0
+    assert None not in mill.results("a.db")
 
 
 def test_a_range_behind_the_list_is_refused(mill):

@@ -62,6 +62,22 @@ def test_a_file_grows_in_order_beside_its_place_and_is_renamed(mill, stub):
     assert not part.exists()
 
 
+def test_answers_are_said_to_be_where_they_are(mill, stub):
+    """A run that stopped has a part; what went by is nowhere."""
+    server = stub([{"match": {}, "do": {"status": 401}}])
+    write_list(mill, 5)
+    done = mill.run("run", "in.txt", "--db", "a.db", "-m", "m", "-u",
+                    server.url, "-o", "out.txt", "--json")
+    assert done.status == 69 and (mill.dir / "out.txt.part").exists(), done
+    assert "\nanswers:  a.db; out.txt.part (not whole)\n" in done.err
+    assert json.loads(done.out)["output"] is None
+    assert json.loads(done.out)["output_part"] == "out.txt.part"
+    for path in "-", "/dev/stdout":
+        done = mill.run("run", "in.txt", "--no-db", "--backend", "echo", "-o",
+                        path)
+        assert done.status == 0 and "answers:" not in done.err, done
+
+
 def test_what_is_in_the_file_is_in_the_database_first(mill, stub):
     """Observers sit behind the commit."""
     server = stub(delay=0.02)

@@ -234,6 +234,12 @@ answers_are_where_they_are(void **state)
 	assert_null(strstr(render(&facts, &out), "answers:"));
 	facts.output_path = "out.txt";
 	assert_non_null(strstr(render(&facts, &out), "\nanswers:  out.txt\n"));
+	facts.output_path = NULL;
+	facts.output_part = "out.txt.part";
+	assert_non_null(strstr(
+	    render(&facts, &out), "\nanswers:  out.txt.part (not whole)\n"));
+	facts.output_path = "out.txt";
+	facts.output_part = NULL;
 	facts.db_path = "a\x1b[31m.db";
 	facts.spill_path = "a.db.spill.jsonl";
 	assert_non_null(

@@ -230,7 +230,7 @@ an_unfinished_run_goes_on_by_the_same_command(void **state)
 	(void)state;
 	conf.argv = argv;
 	buf_init(&out, 1 << 16);
-	put_next_command(&out, &conf, "x.db", false);
+	put_next_command(&out, &conf, "x.db", false, false);
 	assert_string_equal(out.data, "llmill run 'a b' -H @h -- cat");
 	buf_free(&out);
 }
@@ -239,20 +239,28 @@ static void
 a_finished_run_says_how_to_look_at_the_answers(void **state)
 {
 	static const char *const argv[] = {"llmill", "run", "x", NULL};
+	static const char *const rest[] = {"a b", NULL};
 	struct llmill_run_conf conf = options();
 	struct buf out;
 
 	(void)state;
 	conf.argv = argv;
 	buf_init(&out, 1 << 16);
-	put_next_command(&out, &conf, "my runs.db", true);
+	put_next_command(&out, &conf, "my runs.db", true, false);
 	assert_string_equal(out.data, "llmill status 'my runs.db'");
 	buf_clear(&out);
-	put_next_command(&out, &conf, NULL, true);
+	put_next_command(&out, &conf, NULL, true, false);
 	assert_int_equal(out.size, 0);
+	conf.rest_argv = rest;
+	put_next_command(&out, &conf, "x.db", true, true);
+	assert_string_equal(out.data, "llmill run 'a b'");
+	buf_clear(&out);
+	put_next_command(&out, &conf, "x.db", true, false);
+	assert_string_equal(out.data, "llmill status x.db");
+	buf_clear(&out);
 	conf.argv = NULL; /* a library host has no command line */
-	put_next_command(&out, &conf, "x.db", true);
-	put_next_command(&out, &conf, "x.db", false);
+	put_next_command(&out, &conf, "x.db", true, false);
+	put_next_command(&out, &conf, "x.db", false, false);
 	assert_int_equal(out.size, 0);
 	buf_free(&out);
 }
