@@ -22,6 +22,8 @@
 #include "data/spill.h"
 #include "data/sql.h"
 
+#define SECOND_MS 1000 /* what a run's row knows its times to */
+
 /* When the last run was at work. */
 struct span_of_work {
 	int64_t first_ms; /* since 1970 */
@@ -192,8 +194,8 @@ read_last_run(const struct peek *peek, struct survey_run *run)
 	return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-/* The attempts know to the millisecond what the run's row knows to the second,
- * and know it of a run that never came to say its end, too. */
+/* The run's row knows its times to the second, the attempts theirs to the
+ * millisecond, and know them of a run that never came to say its end, too. */
 static void
 settle_last_run(struct survey *survey, const struct span_of_work *work)
 {
@@ -204,8 +206,13 @@ settle_last_run(struct survey *survey, const struct span_of_work *work)
 	survey->is_lost = goes_on && !survey->is_running;
 	if (goes_on && survey->is_running)
 		end_ms = clock_wall_ms();
-	if (work->first_ms > 0 && end_ms >= work->first_ms)
-		run->took_ms = end_ms - work->first_ms;
+	if (work->first_ms > 0 && end_ms >= work->first_ms) {
+		int64_t worked_ms = end_ms - work->first_ms;
+
+		/* A run that said its end may have waited at both ends. */
+		if (run->took_ms < worked_ms + SECOND_MS)
+			run->took_ms = worked_ms;
+	}
 }
 
 /* Gives the first spill file that there is, or NULL. */

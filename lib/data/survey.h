@@ -35,8 +35,9 @@ struct survey_run {
 	char host[256];
 	int64_t pid;
 	uint64_t done;	 /* prompts it answered or failed */
-	int64_t took_ms; /* first hand-out to last outcome, or to now while it
-			    goes on; -1 unknown */
+	int64_t took_ms; /* of one that ended from its start to its end, else
+			    from the first hand-out to the last outcome, or to
+			    now while it goes on; -1 unknown */
 };
 
 struct survey {

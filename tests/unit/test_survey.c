@@ -93,7 +93,7 @@ every_prompt_is_in_one_state(void **state)
 }
 
 static void
-the_last_run_is_measured_by_its_attempts(void **state)
+the_last_run_took_from_its_start_to_its_end(void **state)
 {
 	struct survey survey;
 	struct room room;
@@ -108,15 +108,22 @@ the_last_run_is_measured_by_its_attempts(void **state)
 	    " '2026-01-01 00:00:09');"
 	    "INSERT INTO llm_attempts (id, run_id, attempt, outcome,"
 	    " started_ms, duration_ms) VALUES (1, 1, 1, 'crash', 1000, 1),"
-	    " (1, 7, 2, 'ok', 50000, 700), (2, 7, 1, 'ok', 50100, 900)");
+	    " (1, 7, 2, 'ok', 50000, 700), (2, 7, 1, 'ok', 50100, 1200)");
 	read_ok(&survey, "runs.db");
 	assert_int_equal(survey.runs, 2);
 	assert_int_equal(survey.last.id, 7);
 	assert_int_equal(survey.last.done, 2);
-	assert_int_equal(survey.last.took_ms, 1000);
+	assert_int_equal(survey.last.took_ms, 9000); /* it waited */
+	run_sql(
+	    "runs.db", "UPDATE llm_runs SET ended_at = '2026-01-01 00:00:01'");
+	read_ok(&survey, "runs.db");
+	assert_int_equal(survey.last.took_ms, 1300); /* as the attempts say */
+	run_sql("runs.db", "UPDATE llm_runs SET ended_at = NULL");
+	read_ok(&survey, "runs.db");
+	assert_int_equal(survey.last.took_ms, 1300);
 	run_sql("runs.db", "DELETE FROM llm_attempts");
 	read_ok(&survey, "runs.db");
-	assert_int_equal(survey.last.took_ms, 9000); /* what the row says */
+	assert_int_equal(survey.last.took_ms, -1);
 	room_free(&room);
 }
 
@@ -276,7 +283,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    IN_SCRATCH(a_spill_file_anywhere_is_named),
 	    IN_SCRATCH(every_prompt_is_in_one_state),
-	    IN_SCRATCH(the_last_run_is_measured_by_its_attempts),
+	    IN_SCRATCH(the_last_run_took_from_its_start_to_its_end),
 	    IN_SCRATCH(a_run_that_goes_on_names_its_holder),
 	    IN_SCRATCH(blank_is_open_in_a_seeds_database_only),
 	    IN_SCRATCH(nonsense_in_a_row_is_survived),
