@@ -300,3 +300,22 @@ text_quote_shell(struct buf *buf, const char *word)
 	}
 	buf_add_byte(buf, '\'');
 }
+
+void
+text_base64(struct buf *buf, struct span bytes)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				     "abcdefghijklmnopqrstuvwxyz0123456789+/";
+
+	for (size_t at = 0; at < bytes.size; at += 3) {
+		size_t left = bytes.size - at < 3 ? bytes.size - at : 3;
+		uint32_t bits = 0;
+
+		for (size_t i = 0; i < 3; i++)
+			bits = bits << 8 |
+			       (i < left ? (uint8_t)bytes.data[at + i] : 0U);
+		for (size_t i = 0; i < 4; i++)
+			buf_add_byte(buf,
+			    i > left ? '=' : digits[bits >> (18 - 6 * i) & 63]);
+	}
+}

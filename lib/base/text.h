@@ -49,4 +49,7 @@ const char *text_count(uint64_t count, char *out, size_t size);
 /* Append a word quoted for a POSIX shell, only where it needs to be. */
 void text_quote_shell(struct buf *buf, const char *word);
 
+/* Append bytes as base64 (RFC 4648 §4, with its padding). */
+void text_base64(struct buf *buf, struct span bytes);
+
 #endif

@@ -23,22 +23,24 @@ enum key {
 	KEY_ID = 0,
 	KEY_CUSTOM_ID = 1,
 	KEY_RESULT = 2,
-	KEY_OK = 3,
-	KEY_ERROR = 4,
-	KEY_MODEL = 5,
-	KEY_FINISH_REASON = 6,
-	KEY_REASONING = 7,
-	KEY_ATTEMPTS = 8,
-	KEY_DURATION_MS = 9,
-	KEY_INPUT_TOKENS = 10,
-	KEY_OUTPUT_TOKENS = 11,
-	KEY_COUNT = 12,
+	KEY_RESULT_BASE64 = 3,
+	KEY_OK = 4,
+	KEY_ERROR = 5,
+	KEY_MODEL = 6,
+	KEY_FINISH_REASON = 7,
+	KEY_REASONING = 8,
+	KEY_ATTEMPTS = 9,
+	KEY_DURATION_MS = 10,
+	KEY_INPUT_TOKENS = 11,
+	KEY_OUTPUT_TOKENS = 12,
+	KEY_COUNT = 13,
 };
 
 static const char *const key_names[KEY_COUNT] = {
     [KEY_ID] = "id",
     [KEY_CUSTOM_ID] = "custom_id",
     [KEY_RESULT] = "result",
+    [KEY_RESULT_BASE64] = "result_base64", /* only where it is needed */
     [KEY_OK] = "ok",
     [KEY_ERROR] = "error",
     [KEY_MODEL] = "model",
@@ -165,6 +167,21 @@ put_number(struct record_writer *writer, enum key key, int64_t value)
 		    free_name(&writer->taken, key, name, sizeof(name)), value);
 }
 
+/* The bytes of an answer that is no UTF-8, and so cannot stand in JSON. */
+static void
+put_bytes(struct record_writer *writer, struct span result)
+{
+	char name[256];
+
+	if (result.data == NULL || text_is_utf8(result, NULL))
+		return;
+	json_put_key(writer->buf,
+	    free_name(&writer->taken, KEY_RESULT_BASE64, name, sizeof(name)));
+	buf_add_byte(writer->buf, '"');
+	text_base64(writer->buf, result);
+	buf_add_byte(writer->buf, '"');
+}
+
 static struct span
 row_error(const struct store_row *row)
 {
@@ -180,14 +197,15 @@ put_jsonl(struct buf *buf, const struct store_row *row)
 {
 	struct record_writer writer = {.buf = buf};
 	bool ok = row->state == STORE_ANSWERED;
+	struct span result = ok ? row->result : (struct span){NULL, 0};
 	char name[256];
 
 	buf_add_byte(buf, '{');
 	put_own_keys(buf, row->fields, &writer.taken);
 	put_number(&writer, KEY_ID, row->id);
 	put_text(&writer, KEY_CUSTOM_ID, row->custom_id);
-	put_text(
-	    &writer, KEY_RESULT, ok ? row->result : (struct span){NULL, 0});
+	put_text(&writer, KEY_RESULT, result);
+	put_bytes(&writer, result);
 	json_put_bool(
 	    buf, free_name(&writer.taken, KEY_OK, name, sizeof(name)), ok);
 	put_text(&writer, KEY_ERROR, row_error(row));

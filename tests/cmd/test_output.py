@@ -3,6 +3,7 @@
 readers that go away."""
 
 import contextlib
+import base64
 import json
 import os
 import pty
@@ -158,6 +159,26 @@ def test_a_record_has_all_keys_in_their_order(mill, stub):
         "for /v1/chat/completions", "model": None, "finish_reason": None,
         "reasoning": None, "attempts": 1, "input_tokens": None,
         "output_tokens": None}
+
+
+def test_an_answer_that_is_no_utf8_comes_with_its_exact_bytes(mill):
+    mill.write("in.jsonl", '{"prompt": "a", "result_base64": 1}\n'
+               '{"prompt": "b"}\n')
+    bytes_ = b"caf\xe9\xff\nok \xc3\xa9"
+    mill.write("bytes", bytes_)
+    done = mill.run("run", "in.jsonl", "--db", "a.db", "-q", "-o", "out.jsonl",
+                    "--", "sh", "-c", "read p; if [ $p = a ]; then cat bytes;"
+                    " else echo é; fi")
+    assert done.status == 0, done
+    odd, plain = map(json.loads,
+                     (mill.dir / "out.jsonl").read_text().splitlines())
+    assert base64.b64decode(odd["llmill_result_base64"]) == bytes_
+    assert odd["result"] == "caf\ufffd\ufffd\nok é" and odd["ok"]
+    assert plain["result"] == "é" and "result_base64" not in plain
+    done = mill.run("run", "in.jsonl", "--db", "a.db", "-q", "-f", "txt", "-o",
+                    "out.txt", "--", "sh", "-c", "read p; if [ $p = a ]; then "
+                    "cat bytes; else echo é; fi")
+    assert (mill.dir / "out.txt").read_bytes() == bytes_ + "\né\n".encode()
 
 
 def test_own_keys_come_back_as_the_same_text(mill):

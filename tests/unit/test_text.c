@@ -307,10 +307,30 @@ text_quote_shell_leaves_plain_words_alone(void **state)
 	buf_free(&buf);
 }
 
+static void
+base64_pads_to_four(void **state)
+{
+	static const char *const rows[][2] = {{"", ""}, {"f", "Zg=="},
+	    {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foobar", "Zm9vYmFy"},
+	    {"\xff\xfe\xfb", "//77"}};
+	struct buf buf;
+
+	(void)state;
+	buf_init(&buf, 64);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		buf_clear(&buf);
+		text_base64(&buf, span_of(rows[i][0]));
+		buf_add_byte(&buf, '\0');
+		assert_string_equal(buf.data, rows[i][1]);
+	}
+	buf_free(&buf);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(base64_pads_to_four),
 	    cmocka_unit_test(text_decode_and_encode_agree_on_every_character),
 	    cmocka_unit_test(text_encode_never_writes_what_is_no_character),
 	    cmocka_unit_test(text_is_utf8_finds_the_first_wrong_byte),
