@@ -22,7 +22,8 @@
 /* What one look at all databases brought. */
 struct sight {
 	bool any_running;
-	int status; /* the first that was not 0 */
+	int status;	       /* the first that was not 0 */
+	struct llmill_err err; /* of that one, when it could not be read */
 };
 
 /* Print text; on a screen that is drawn anew, over what stood there. */
@@ -52,12 +53,15 @@ look(const struct opts *opts)
 			print_text(text.data, opts->watch);
 			fflush(stdout); /* in order with stderr */
 			sight.any_running |= text.is_running;
-		} else {
+		} else if (!opts->watch) {
 			say_error(err.text);
 		}
 		llmill_text_free(&text);
-		if (sight.status == LLMILL_EXIT_OK)
+		if (sight.status == LLMILL_EXIT_OK &&
+		    status != LLMILL_EXIT_OK) {
 			sight.status = status;
+			sight.err = err;
+		}
 	}
 	return sight;
 }
@@ -72,7 +76,12 @@ watch(const struct opts *opts)
 		fputs(HOME, stdout);
 		sight = look(opts);
 		fputs(REST_END, stdout);
-		if (fflush(stdout) != 0 || !sight.any_running)
+		if (fflush(stdout) != 0)
+			return sight.status;
+		/* Below what is drawn: nothing is drawn over it any more. */
+		if (sight.status != LLMILL_EXIT_OK)
+			say_error(sight.err.text);
+		if (sight.status != LLMILL_EXIT_OK || !sight.any_running)
 			return sight.status;
 		(void)poll(NULL, 0, WATCH_EVERY_MS);
 	}

@@ -298,3 +298,12 @@ def test_watch_draws_until_the_run_has_ended(mill):
     assert len(frames) >= 2
     assert "running:  pid" in frames[0] and "open" in frames[0]
     assert "80: 80 answered" in frames[-1] and "running:" not in frames[-1]
+
+
+def test_watch_says_what_it_cannot_read_where_it_stays(mill):
+    done = mill.run("-qec", f"{mill.program} status --watch nosuch.db",
+                    "/dev/null", program="script")
+    assert done.status == 65, done
+    assert "\x1b" not in done.out.rpartition("nosuch.db: No such file")[2]
+    assert "llmill: nosuch.db: No such file" in done.out.rpartition(
+        "\x1b[J")[2]
