@@ -102,7 +102,7 @@ compare_prompts(struct store *store, const struct plan *plan, uint32_t stored,
 	if (stored > count)
 		return err_set(err, ERR_USAGE,
 		    "%s holds %" PRIu32 " prompts, this list only %" PRIu32
-		    "; use --db with another name or --new",
+		    "; give another --db",
 		    store_name(store), stored, count);
 	return 0;
 }

@@ -317,7 +317,7 @@ def unchanged_and_refused(mill, *command):
 @pytest.mark.parametrize("prompts, said", [
     (["a", "b", "X", "d", "e"], "prompt 3 differs from the one in a.db (c)"),
     (["b", "a", "c", "d", "e"], "prompt 1 differs from the one in a.db (a)"),
-    (["a", "b"], "a.db holds 5 prompts, this list only 2"),
+    (["a", "b"], "a.db holds 5 prompts, this list only 2; give another --db"),
     (["X", *LETTERS], "prompt 1 differs"),
     (["a", "b", "c", "d", "e ", "f"], "prompt 5 differs"),
 ])
