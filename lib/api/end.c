@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "api/advice.h"
+#include "api/journal.h"
 #include "api/mill.h"
 #include "api/words.h"
 #include "base/err.h"
@@ -223,6 +224,10 @@ say_summary(struct mill *mill, const char *spill_path, int status)
 			status = stop_stronger(status, STOP_EXIT_NOT_SAVED);
 		}
 	}
+	buf_clear(&text);
+	facts.columns = 0;
+	summary_render(&facts, &text);
+	journal_end(text.data);
 	buf_free(&next);
 	buf_free(&text);
 	return status;

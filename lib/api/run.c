@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "api/advice.h"
+#include "api/journal.h"
 #include "api/mill.h"
 #include "api/words.h"
 #include "base/clock.h"
@@ -58,7 +59,7 @@ mill_screen_fd(const struct mill *mill)
 }
 
 static int
-open_log(struct mill *mill, struct err *err)
+open_screen(struct mill *mill, struct err *err)
 {
 	const struct llmill_run_conf *conf = mill->conf;
 	enum log_level level = LOG_NOTE;
@@ -68,16 +69,6 @@ open_log(struct mill *mill, struct err *err)
 	else if (conf->verbosity > 0)
 		level = conf->verbosity > 1 ? LOG_DEBUG : LOG_INFO;
 	log_set_role("mill");
-	if (conf->log_path != NULL) {
-		mill->log_fd = open(conf->log_path,
-		    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW |
-			O_NONBLOCK | O_NOCTTY,
-		    0600);
-		if (mill->log_fd == -1)
-			return err_set_errno(
-			    err, "cannot open the log %s", conf->log_path);
-		log_set_file(mill->log_fd);
-	}
 	if (conf->screen_fd != -1)
 		mill->own_screen_fd = fd_open_again(conf->screen_fd);
 	mill->progress =
@@ -223,14 +214,6 @@ guard_secrets(const struct mill *mill)
 /* ---- the run ---- */
 
 static void
-keep_words(void *arg, uint32_t slot, const char *data, size_t size)
-{
-	(void)arg;
-	log_say(LOG_DEBUG, "worker %u: stderr: %.*s", (unsigned)slot, (int)size,
-	    data);
-}
-
-static void
 tell_attempt(void *arg, const struct pool_report *report)
 {
 	const struct mill *mill = arg;
@@ -294,7 +277,7 @@ fill_coord(struct mill *mill, struct coord_conf *coord)
 		    .sweeps = conf->own_process &&
 			      mill->backend.chat.kind->owns_processes,
 		    .mark = mill->mark,
-		    .words = keep_words,
+		    .words = journal_words,
 		},
 	    .timeout_ns = timeout_of(mill),
 	    .wait_server_first_ns = mill_wait_first_ns(mill),
@@ -320,6 +303,7 @@ run_mill(struct mill *mill, struct err *err)
 	mill->coord = coord_new(&coord, err);
 	if (mill->coord == NULL)
 		return -1;
+	journal_begin(mill);
 	result = coord_run(mill->coord, err);
 	progress_end(mill->progress, &mill->stats, clock_now_ns());
 	return result;
@@ -433,9 +417,15 @@ llmill_run(const struct llmill_run_conf *conf, struct llmill_err *err)
 	struct err why = {0};
 
 	err->text[0] = '\0';
+<<<<<<< HEAD
 	if (redo_parse(&mill.redo, conf->redo, &why) == -1 ||
 	    open_log(&mill, &why) == -1 ||
+=======
+	/* A log is made when nothing typed is wrong, and something is done. */
+	if (open_screen(&mill, &why) == -1 ||
+>>>>>>> 8618d2c (journal: the log tells a run from its beginning to its end)
 	    backend_resolve(&mill.backend, conf, &why) == -1 ||
+	    (!conf->dry_run && journal_open(&mill, &why) == -1) ||
 	    read_input(&mill, &why) == -1 || check_range(&mill, &why) == -1)
 		goto fail;
 	guard_secrets(&mill);
@@ -454,7 +444,14 @@ llmill_run(const struct llmill_run_conf *conf, struct llmill_err *err)
 	err->status = mill_finish(&mill);
 	goto out;
 fail:
+<<<<<<< HEAD
 	give_failure(&mill, &why, err);
+=======
+	mill_abandon(&mill);
+	journal_end(why.text);
+	err->status = status_of(why.class);
+	snprintf(err->text, sizeof(err->text), "%s", why.text);
+>>>>>>> 8618d2c (journal: the log tells a run from its beginning to its end)
 out:
 	mill_free(&mill);
 	return err->status;

@@ -29,7 +29,8 @@
 struct sink {
 	int fd; /* -1 none */
 	uint64_t lost;
-	bool cut; /* half a line stands there */
+	bool cut;    /* half a line stands there */
+	bool broken; /* it cannot be written; of the file that was said */
 };
 
 static struct {
@@ -43,6 +44,7 @@ static struct {
 
 static void say_lost(
     struct sink *sink, void (*say)(enum log_level level, struct span message));
+static void say_broken(struct sink *sink, int number);
 static void say_to_file(enum log_level level, struct span message);
 static void say_to_screen(enum log_level level, struct span message);
 
@@ -114,10 +116,29 @@ write_line(struct sink *sink, struct buf *line, struct span message)
 	sink->cut = false;
 	wrote = fd_write_ready(sink->fd, out.data, out.size);
 	/* One that is broken stops nobody. */
+	if (wrote == -1)
+		say_broken(sink, errno);
 	if (wrote == -1 || (size_t)wrote == out.size)
 		return;
 	sink->lost++;
 	sink->cut = wrote > 0;
+}
+
+/* A log that cannot be written stops nobody, but people are told, once. */
+static void
+say_broken(struct sink *sink, int number)
+{
+	char text[128];
+
+	if (sink->broken)
+		return;
+	sink->broken = true;
+	if (sink != &settings.file || !screen_wants(LOG_WARN))
+		return;
+	snprintf(text, sizeof(text),
+	    "cannot write the log: %s; lines are missing there",
+	    strerror(number));
+	say_to_screen(LOG_WARN, span_of(text));
 }
 
 /* There may be room again. */

@@ -30,7 +30,8 @@ enum log_level {
 void log_set_screen(int screen_fd, enum log_level level,
     void (*before)(void *arg, bool writing), void *arg);
 
-/* Send all lines to file_fd too (lent; -1: no file). */
+/* Send all lines to file_fd too (lent; -1: no file). One that cannot be written
+ * is said on the screen, the first time. */
 void log_set_file(int file_fd);
 
 /* Name the process in lines to come: "mill", "nursery", "worker 3". */

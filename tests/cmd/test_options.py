@@ -476,11 +476,66 @@ def test_a_dry_run_shows_the_command(mill):
 
 
 def test_the_log_is_private_and_appended_to(mill):
-    for _ in range(2):
+    for count in 1, 2:
         assert mill.run("run", "--prompt", "a", *ECHO, "--log", "run.log"
                         ).status == 0
-    path = mill.dir / "run.log"
+        path = mill.dir / "run.log"
+        assert path.read_text().count(" begins prompts=1 to_do=1") == count
+        assert path.read_text().count("1 prompt: 1 answered") == count
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_the_log_tells_a_run_from_its_beginning_to_its_end(mill):
+    mill.write("p", "a\nb\n")
+    done = mill.run("run", "p", "--db", "a.db", "--log", "run.log", "-q",
+                    "--retry-delay", "10ms", "--", "sh", "-c",
+                    'read p; [ "$p" = a ] && echo ok && exit; '
+                    r'printf "one\0two\nthree\n" >&2; exit 3')
+    assert done.status == 1 and done.err == "", done
+    log = (mill.dir / "run.log").read_text()
+    plan, = mill.sql("SELECT plan FROM llm_runs", db="a.db")[0]
+    assert f"database=a.db plan={plan}" in log and "backend=exec" in log
+    assert log.count("prompt 2, attempt ") == 3
+    assert log.count(r"stderr: one\x00two" + "\n") == 3
+    assert log.count("stderr: three\n") == 3
+    assert "2 prompts: 1 answered, 1 failed" in log
+    assert "answers:  a.db" in log and log.count("\n") > 12
+    done = mill.run("run", "p", "--db", "a.db", "--log", "run.log", "-q", "-m",
+                    "m")
+    assert done.status == 2
+    assert (mill.dir / "run.log").read_text().count("backend was") == 1
+
+
+@pytest.mark.parametrize("words, status", [
+    (["-u", "ftp://x"], 2), (["--key-env", "NONE", "-u", "localhost:9"], 2),
+    (["-u", "localhost:9", "-m", "m", "--dry-run"], 0)], ids=str)
+def test_no_log_is_made_where_nothing_is_done(mill, words, status):
+    done = mill.run("run", "--prompt", "a", *words, "--log", "run.log")
+    assert done.status == status, done
+    assert not list(mill.dir.iterdir())
+
+
+def test_a_log_may_be_a_link_or_a_device(mill):
+    mill.write("there", "")
+    (mill.dir / "link").symlink_to("there")
+    (mill.dir / "round").symlink_to("round")
+    os.mkfifo(mill.dir / "pipe")
+    command = ("run", "--prompt", "a", "--backend", "echo", "--no-db", "--log")
+    assert mill.run(*command, "link").status == 0
+    assert "1 answered" in (mill.dir / "there").read_text()
+    done = mill.run(*command, "/dev/stderr")
+    assert done.status == 0 and " begins " in done.err
+    done = mill.run(*command, "round")
+    assert done.status == 71 and "go round in circles" in done.err
+    done = mill.run(*command, "pipe")
+    assert done.status == 71 and "nobody reads from it" in done.err
+
+
+def test_a_log_that_cannot_be_written_is_said_once(mill):
+    done = mill.run("run", "--prompt", "a", "--prompt", "b", "--backend",
+                    "echo", "--no-db", "--log", "/dev/full")
+    assert done.status == 0, done
+    assert done.err.count("warning: cannot write the log: No space left") == 1
 
 
 def test_a_log_that_cannot_be_opened_stops_the_run(mill):
