@@ -16,6 +16,11 @@
 
 #include "say.h"
 
+/* What SQLite and the store put beside a database. */
+static const char *const beside[] = {
+    "-wal", "-shm", "-journal", ".lock", ".spill.jsonl"};
+#define BESIDE_COUNT (sizeof(beside) / sizeof(beside[0]))
+
 struct identity {
 	const char *label;
 	const char *path; /* as typed */
@@ -111,43 +116,97 @@ compare(const struct identities *all, struct llmill_err *err)
 	return 0;
 }
 
-/* Where -o grows until it is whole. Gives NULL for none. */
-static char *
-part_path(const struct opts *opts)
+/* Where -o grows until it is whole. */
+static int
+add_part(struct opts *opts, struct identities *all, struct llmill_err *err)
 {
+	const char *output = opts->conf.output;
+	const char *path;
 	char *part;
 
-	if (!opts->conf.output || strcmp(opts->conf.output, "-") == 0 ||
-	    asprintf(&part, "%s.part", opts->conf.output) < 0)
-		return NULL;
-	return part;
+	if (!output || strcmp(output, "-") == 0)
+		return 0;
+	path = opts_own(
+	    opts, asprintf(&part, "%s.part", output) < 0 ? NULL : part, err);
+	if (!path)
+		return -1;
+	add(all, "-o", path, true);
+	return 0;
+}
+
+/* What lies beside the database, or may lie there. Two of these are never the
+ * same file, whatever its name. */
+static int
+add_db(struct opts *opts, struct identities *all, struct llmill_err *err)
+{
+	const char *db = opts->conf.db;
+	char *real;
+
+	if (!db)
+		return 0;
+	add(all, opts->command == OPTS_RESUME ? "DB" : "--db", db, true);
+	/* They are beside what a link leads to. */
+	real = realpath(db, NULL);
+	if (real && !(db = opts_own(opts, real, err)))
+		return -1;
+	for (size_t i = 0; i < BESIDE_COUNT; i++) {
+		char *text;
+		const char *path = opts_own(opts,
+		    asprintf(&text, "%s%s", db, beside[i]) < 0 ? NULL : text,
+		    err);
+
+		if (!path)
+			return -1;
+		add(all, "the database's own", path, true);
+	}
+	return 0;
+}
+
+/* Files that options name with @FILE; in "KEY=@FILE" behind the sign. */
+static void
+add_named(struct identities *all, const char *label, const struct list *list,
+    bool keyed)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		const char *text = list->items[i];
+
+		if (keyed) {
+			text = strchr(text, '=');
+			text = text ? text + 1 : "";
+		}
+		if (*text == '@')
+			add(all, label, text + 1, false);
+	}
 }
 
 int
-paths_check(const struct opts *opts, struct llmill_err *err)
+paths_check(struct opts *opts, struct llmill_err *err)
 {
+	const struct list system = {&opts->system, opts->system ? 1 : 0};
 	struct identities all = {0};
 	bool resumes = opts->command == OPTS_RESUME;
-	char *part = part_path(opts);
-	int result;
+	int result = -1;
 
-	/* -o and its .part, --db, --log, --key-file */
-	all.items = calloc(opts->inputs.count + 5, sizeof(all.items[0]));
-	if (!all.items) {
-		free(part);
+	/* -o and its .part, --db, --log, --key-file, -s */
+	all.items = calloc(opts->inputs.count + opts->params.count +
+			       opts->headers.count + BESIDE_COUNT + 6,
+	    sizeof(all.items[0]));
+	if (!all.items)
 		return say_no_memory(err);
-	}
 	add(&all, "-o", opts->conf.output, true);
-	add(&all, "-o", part, true);
-	add(&all, resumes ? "DB" : "--db", opts->conf.db, true);
+	if (add_part(opts, &all, err) < 0 || add_db(opts, &all, err) < 0)
+		goto out;
 	add(&all, "--log", opts->conf.log_path, true);
 	add(&all, "--key-file", opts->conf.key_file, false);
+	add_named(&all, "-s", &system, false);
+	add_named(&all, "-p", &opts->params, true);
+	add_named(&all, "-H", &opts->headers, false);
 	for (size_t i = 0; i < opts->inputs.count && !resumes; i++)
 		add(&all, "INPUT", opts->inputs.items[i], false);
 	result = compare(&all, err);
+out:
 	for (size_t i = 0; i < all.count; i++)
 		free(all.items[i].real);
 	free(all.items);
-	free(part);
 	return result;
 }

@@ -213,13 +213,32 @@ def test_a_backend_and_a_command_must_fit(mill):
     "in.txt -o ./in.txt", "in.txt -o link", "link --log in.txt",
     "in.txt -o x --db x", "in.txt -o x --log x", "in.txt --db x --log ./x",
     "in.txt -o x --db x.part", "in.txt -o ../work/new --db new",
+    "in.txt --db x -o x-wal", "in.txt --db x -o x-shm",
+    "in.txt --db x -o ./x-journal", "in.txt --db x --log x.lock",
+    "in.txt --db x -o x.spill.jsonl",
+    "in.txt --db dblink -o there.db-wal",
+    "x.spill.jsonl --db x", "in.txt --db in -o in-wal",
 ])
 def test_no_file_is_written_that_is_read_or_written_elsewhere(mill, args):
     mill.write("in.txt", "a\n")
     os.link(mill.dir / "in.txt", mill.dir / "link")
+    mill.write("there.db", "")
+    (mill.dir / "dblink").symlink_to("there.db")
     said = refused(mill, "run", *args.split(), "--", "cat")
     assert "are the same file" in said
     assert (mill.dir / "in.txt").read_text() == "a\n"
+
+
+@pytest.mark.parametrize("option", [
+    "-s @named", "-p x=@named", "-p x=1 -p y=@./named", "-H A:b -H @named"])
+@pytest.mark.parametrize("written", ["-o", "--log", "--db"])
+def test_a_file_that_an_option_reads_is_not_written_over(
+        mill, option, written):
+    mill.write("named", "A: b\n", 0o600)
+    assert "are the same file" in refused(
+        mill, "run", "--prompt", "a", "-u", "127.0.0.1:1", "-m", "m",
+        *option.split(), written, "named")
+    assert (mill.dir / "named").read_text() == "A: b\n"
 
 
 def test_a_key_file_is_not_written_over(mill):
