@@ -24,6 +24,8 @@
 
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_YEAR (INT64_C(8760) * 3600 * 1000 * NS_PER_MS)
+#define TRIES_MOST 65535       /* what is counted of a prompt's tries, */
+#define POISON_MOST 255	       /* and of the workers it crashed */
 #define TOKENS_MOST 1000000000 /* far above any model's window */
 
 static const struct opts_choice input_formats[] = {
@@ -164,8 +166,7 @@ const struct opt opts_table[] = {
 	.kind = OPTS_TEXT,
 	AT(const char *, conf.key_file),
 	.synonyms = "--api-key-file --token-file --keyfile",
-	.help = "read the key from the first line of FILE, which may be a "
-		"pipe"},
+	.help = "read the key from FILE, one line, which may be a pipe"},
     {.name = "key-env",
 	.arg = "NAME",
 	.group = OPTS_BACKEND,
@@ -299,7 +300,7 @@ const struct opt opts_table[] = {
 	.kind = OPTS_COUNT,
 	AT(uint32_t, conf.retry_attempts),
 	.least = 0,
-	.most = 1000000,
+	.most = TRIES_MOST,
 	.normal = "3",
 	.synonyms = "--retries --max-retries --attempts --tries --retry "
 		    "--max-attempts --num-retries",
@@ -354,7 +355,7 @@ const struct opt opts_table[] = {
 	.kind = OPTS_COUNT,
 	AT(uint32_t, conf.poison),
 	.least = 1,
-	.most = 1000000,
+	.most = POISON_MOST,
 	.normal = "2",
 	.synonyms = "--max-crashes --crashes",
 	.help = "a prompt that crashed N workers is failed, not tried again"},

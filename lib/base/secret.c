@@ -38,7 +38,7 @@ check_file(int fd, const char *path, struct err *err)
 		return err_set(err, ERR_USAGE,
 		    "key file %s can be written by others: chmod go-w it",
 		    path);
-	if (now.st_mode & S_IROTH)
+	if (now.st_mode & (S_IRGRP | S_IROTH))
 		log_say(LOG_WARN,
 		    "key file %s can be read by others: chmod go-r it", path);
 	return 0;

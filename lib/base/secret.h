@@ -27,7 +27,7 @@ struct secret {
  * Fails ERR_USAGE: unreadable, a directory, writable by group or others, too
  * large, empty, holds control bytes or a second line. The sentence names the
  * file, never the value; secret is none.
- * Warns by log when others can read it.
+ * Warns by log when group or others can read it.
  */
 int secret_read_file(struct secret *secret, const char *path, struct err *err);
 

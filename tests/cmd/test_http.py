@@ -802,7 +802,8 @@ def test_a_key_file_can_be_a_file_or_a_pipe(mill, server):
 
 @pytest.mark.parametrize("mode, status, told", [
     (0o622, 2, "can be written by others"), (0o602, 2, "written by others"),
-    (0o644, 0, "can be read by others"), (0o600, 0, "")])
+    (0o644, 0, "can be read by others"), (0o640, 0, "can be read by others"),
+    (0o604, 0, "can be read by others"), (0o600, 0, "")])
 def test_who_can_touch_a_key_file_matters(mill, server, mode, status, told):
     mill.write("key", KEY, mode)
     text = f"mode {mode:o}"
