@@ -4,6 +4,7 @@
 import contextlib
 import os
 import pathlib
+import pty
 import shutil
 import signal
 import sqlite3
@@ -295,6 +296,28 @@ def test_install_deps_without_root_uses_sudo_or_says_the_command(debian):
     script(debian.dir, "bin/sudo", '[ "$1" = -n ] && shift && exec "$@"\n')
     done = debian(FAKE_UID="1000")
     assert done.returncode == 0, done.stderr
+    assert "noninteractive" in (debian.dir / "asked").read_text()
+
+
+def test_install_deps_lets_sudo_ask_where_there_is_a_terminal(debian):
+    """A sudo that refuses -n, because it wants a password first."""
+    script(debian.dir, "bin/sudo",
+           f'[ "$1" != -n ] || exit 1; echo "$1" >>{debian.dir}/sudo; '
+           'exec "$@"\n')
+    done = debian(FAKE_UID="1000")
+    assert done.returncode == 1 and "as root: apt-get" in done.stderr
+    master, slave = pty.openpty()
+    try:
+        done = subprocess.run(
+            [TOOLS / "install-deps"], stdin=slave, stderr=slave, timeout=20,
+            env={"PATH": f"{debian.dir}/bin", "FAKE_UID": "1000"})
+        said = os.read(master, 65536).decode()
+    finally:
+        os.close(master)
+        os.close(slave)
+    assert done.returncode == 0, said
+    assert "sudo may ask for your password" in said
+    assert (debian.dir / "sudo").read_text().split() == ["true", "env", "env"]
     assert "noninteractive" in (debian.dir / "asked").read_text()
 
 
