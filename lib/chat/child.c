@@ -8,9 +8,11 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,6 +25,8 @@
 /* What a SIGKILL does not end in this time hangs in the kernel; the
  * coordinator will give up the whole worker. */
 #define CHILD_END_MS 2000
+
+#define CHILD_PATH "/usr/local/bin:/usr/bin:/bin" /* where $PATH is not set */
 
 #define REPORT_FD 3 /* in the newborn: errno of a failed exec */
 
@@ -102,10 +106,53 @@ environment_with(const char *const *extra)
 	return settings;
 }
 
+/* Is it a file that we may execute? Gives false with errno. */
+static bool
+is_program(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == -1 || access(path, X_OK) == -1)
+		return false;
+	errno = EACCES;
+	return S_ISREG(st.st_mode);
+}
+
+char *
+child_find(const char *name)
+{
+	const char *at = getenv("PATH");
+	int number = ENOENT;
+
+	if (strchr(name, '/') != NULL)
+		return strdup(name);
+	if (at == NULL)
+		at = CHILD_PATH;
+	for (;; at++) {
+		size_t size = strcspn(at, ":");
+		char *path;
+
+		/* An empty entry is the current directory. */
+		if (asprintf(&path, "%.*s%s%s", (int)size, at,
+			size > 0 ? "/" : "./", name) == -1)
+			return NULL;
+		if (is_program(path))
+			return path;
+		if (errno == EACCES)
+			number = EACCES;
+		free(path);
+		at += size;
+		if (*at == '\0')
+			break;
+	}
+	errno = number;
+	return NULL;
+}
+
 /* In the newborn: become the command. */
 static _Noreturn void
-become(const struct pipes *pipes, pid_t parent, const char *const *argv,
-    const char *const *settings)
+become(const struct pipes *pipes, pid_t parent, const char *path,
+    const char *const *argv, const char *const *settings)
 {
 	const int keep[] = {pipes->in[READ_END], pipes->out[WRITE_END],
 	    pipes->err[WRITE_END], pipes->report[WRITE_END]};
@@ -121,7 +168,7 @@ become(const struct pipes *pipes, pid_t parent, const char *const *argv,
 		report_fd = REPORT_FD;
 		sigemptyset(&none);
 		newborn_reset_signals(&none);
-		execvpe(argv[0], (char *const *)argv, (char *const *)settings);
+		execve(path, (char *const *)argv, (char *const *)settings);
 	}
 	number = errno;
 	fd_write_all(report_fd, &number, sizeof(number));
@@ -159,7 +206,7 @@ hold(struct child *child, struct pipes *pipes)
 }
 
 int
-child_start(struct child *child, const char *const *argv,
+child_start(struct child *child, const char *path, const char *const *argv,
     const char *const *extra, int *number, bool *in_exec)
 {
 	const pid_t self = getpid();
@@ -177,7 +224,7 @@ child_start(struct child *child, const char *const *argv,
 	if (child->pid == -1)
 		goto fail;
 	if (child->pid == 0)
-		become(&pipes, self, argv, settings);
+		become(&pipes, self, path, argv, settings);
 	if (hold(child, &pipes) == -1)
 		goto fail;
 	*number = hear_report(pipes.report[READ_END]);

@@ -30,12 +30,20 @@ struct child {
 };
 
 /*
- * Start argv (resolved by PATH) with the environment plus extra ("NAME=value"
- * strings, NULL-terminated).
+ * Find a command as a shell would: a name with a slash is a path, another one
+ * is looked for in $PATH. Gives the path for the caller to free, NULL with
+ * errno when there is none that can be executed.
+ */
+char *child_find(const char *name);
+
+/*
+ * Start the program at path with argv, and the environment plus extra
+ * ("NAME=value" strings, NULL-terminated). Nothing stands in for a file that
+ * is no program: ENOEXEC.
  * Gives 0; -1 with *number the errno of what failed: an exec that failed is
  * told from a fork that failed by *in_exec.
  */
-int child_start(struct child *child, const char *const *argv,
+int child_start(struct child *child, const char *path, const char *const *argv,
     const char *const *extra, int *number, bool *in_exec);
 
 /* Send a signal to the command's process group. */

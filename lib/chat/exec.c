@@ -34,6 +34,7 @@
 
 struct exec {
 	const struct chat_conf *conf;
+	char *path;	   /* of the command; NULL: not found so far */
 	bool in_argument;  /* the prompt replaces {}; stdin is empty */
 	const char **argv; /* conf's, with the prompt in place of {} */
 	struct buf in;	   /* the prompt as the command gets it */
@@ -70,6 +71,7 @@ exec_close(void *arg)
 	buf_free(&self->in);
 	buf_free(&self->out);
 	buf_free(&self->error);
+	free(self->path);
 	free(self->argv);
 	free(self);
 }
@@ -94,6 +96,7 @@ exec_open(const struct chat_conf *conf, uint32_t worker, struct reply *reply)
 	self->conf = conf;
 	/* Without it a command does not sleep with us: it is still one. */
 	signals_open(&self->sleep, sleep_signals, NULL);
+	self->path = child_find(conf->command[0]);
 	for (size_t i = 0; i < count; i++) {
 		self->argv[i] = conf->command[i];
 		if (i > 0 && strcmp(conf->command[i], PLACEHOLDER) == 0)
@@ -187,6 +190,11 @@ judge_start(struct exec *self, int number, bool in_exec)
 	case EMFILE:
 	case ENFILE:
 		return OUTCOME_OVERLOADED;
+	case ENOEXEC:
+		buf_add_text(&self->error,
+		    ": it is no program, and a script wants a first line such "
+		    "as #!/bin/sh");
+		break;
 	case E2BIG:
 		if (!self->in_argument)
 			break;
@@ -224,7 +232,13 @@ start(
 	    attempt, sizeof(attempt), "LLMILL_ATTEMPT=%u", request->attempt);
 	snprintf(worker, sizeof(worker), "LLMILL_WORKER=%u", request->worker);
 	snprintf(mark, sizeof(mark), CHILD_MARK "=%d", (int)getppid());
-	if (child_start(child, self->argv, extra, &number, &in_exec) == -1)
+	/* Found once, and looked for again only where there was none. */
+	if (self->path == NULL)
+		self->path = child_find(self->argv[0]);
+	if (self->path == NULL)
+		return judge_start(self, errno, true);
+	if (child_start(
+		child, self->path, self->argv, extra, &number, &in_exec) == -1)
 		return judge_start(self, number, in_exec);
 	return OUTCOME_OK;
 }

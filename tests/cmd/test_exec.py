@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """The exec backend: what goes into a command, what is made of what it does."""
 
+import os
+
 import pytest
 from conftest import until
 
@@ -349,6 +351,31 @@ def test_a_command_that_cannot_run_stops_the_run(mill, name, why):
     assert "(chmod +x)?" in done.words and "interpreter" in done.words
     assert mill.results("x.db") == [None] * 40
     assert done.seconds < 5
+
+
+def test_no_shell_stands_in_for_a_script_without_its_first_line(mill):
+    mill.write("plain", "echo should not run\n", 0o755)
+    mill.write("p", "a\nb\nc\n")
+    done = mill.run("run", "p", "--db", "x.db", "--", "./plain")
+    assert done.status == 69, done
+    assert "cannot run ./plain: Exec format error" in done.words
+    assert "first line such as #!/bin/sh" in done.words
+    assert mill.results("x.db") == [None] * 3
+
+
+def test_a_command_is_looked_for_once(mill):
+    """What appears earlier in $PATH while a run goes on is another one."""
+    for name in "first", "second":
+        (mill.dir / name).mkdir()
+    mill.script("second/tool", 'read p; echo second; if [ "$p" = a ]; then '
+                r'printf "#!/bin/sh\necho first\n" >first/tool; '
+                "chmod +x first/tool; fi\n")
+    mill.write("first/other", "no program")
+    mill.write("p", "a\nb\nc\n")
+    done = mill.run("run", "p", "--db", "x.db", "-q", "-j1", "--", "tool", env={
+        "PATH": f"first:second:{os.environ['PATH']}"})
+    assert done.status == 0, done
+    assert mill.results("x.db") == ["second"] * 3
 
 
 @pytest.mark.parametrize("status", [126, 127])

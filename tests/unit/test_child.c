@@ -23,7 +23,7 @@
 
 #include "apart.h"
 
-#define SHELL(script) ((const char *const[]){"sh", "-c", script, NULL})
+#define SHELL(script) ((const char *const[]){"/bin/sh", "-c", script, NULL})
 
 static const char *const nothing[] = {NULL};
 
@@ -33,7 +33,8 @@ start(struct child *child, const char *const *argv)
 	bool in_exec;
 	int number;
 
-	NEED(child_start(child, argv, nothing, &number, &in_exec) == 0);
+	NEED(
+	    child_start(child, argv[0], argv, nothing, &number, &in_exec) == 0);
 }
 
 /* Run a script to its end; gives its stdout in text. */
@@ -47,7 +48,8 @@ run(const char *script, const char *const *extra, char *text, size_t size)
 	int number;
 
 	buf_init(&out, size - 1);
-	NEED(child_start(&child, SHELL(script), extra, &number, &in_exec) == 0);
+	NEED(child_start(&child, "/bin/sh", SHELL(script), extra, &number,
+		 &in_exec) == 0);
 	fd_close(&child.stdin_fd);
 	NEED(fd_read_all(child.stdout_fd, &out) == 0);
 	NEED(child_wait(&child, -1, &death));
@@ -163,7 +165,8 @@ cannot_run(const char *path, int want)
 	bool in_exec = false;
 	int number = 0;
 
-	NEED(child_start(&child, argv, nothing, &number, &in_exec) == -1);
+	NEED(child_start(&child, argv[0], argv, nothing, &number, &in_exec) ==
+	     -1);
 	NEED(in_exec);
 	NEED(number == want);
 	NEED(child.pid == -1 && child.stdout_fd == -1);

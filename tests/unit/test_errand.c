@@ -44,7 +44,7 @@ trip_init(struct trip *trip)
 static int64_t
 trip_run(struct trip *trip, const char *script)
 {
-	const char *const argv[] = {"bash", "-c", script, NULL};
+	const char *const argv[] = {"/bin/bash", "-c", script, NULL};
 	const char *const nothing[] = {NULL};
 	const int64_t begin_ns = clock_now_ns();
 	int null_fd = open("/dev/null", O_WRONLY);
@@ -55,7 +55,8 @@ trip_run(struct trip *trip, const char *script)
 
 	/* What the command says on stderr is not for who reads the tests. */
 	NEED(dup2(null_fd, STDERR_FILENO) != -1);
-	NEED(child_start(&child, argv, nothing, &number, &in_exec) == 0);
+	NEED(child_start(&child, argv[0], argv, nothing, &number, &in_exec) ==
+	     0);
 	errand_run(&trip->errand, &child);
 	NEED(dup2(screen_fd, STDERR_FILENO) != -1);
 	fd_close(&null_fd);
