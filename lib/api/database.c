@@ -86,6 +86,22 @@ find_default(struct mill *mill, struct err *err)
 	return 0;
 }
 
+/* Nobody should pay twice without knowing. */
+static void
+say_finished(const struct mill *mill)
+{
+	char path[PATH_MAX];
+
+	if (mill->conf->new_db ||
+	    !store_find_finished(".", mill->digest, path, sizeof(path)))
+		return;
+	log_say(LOG_NOTE,
+	    "%s holds this plan already, all %u prompts done (llmill status "
+	    "%s); "
+	    "starting another",
+	    path, (unsigned)mill->count, path);
+}
+
 /* Another run of the same second may have taken the name. */
 static int
 make_default(struct mill *mill, struct err *err)
@@ -117,7 +133,10 @@ open_named(struct mill *mill, struct err *err)
 	}
 	if (find_default(mill, err) == -1)
 		return -1;
-	return mill->store != NULL ? 0 : make_default(mill, err);
+	if (mill->store != NULL)
+		return 0;
+	say_finished(mill);
+	return make_default(mill, err);
 }
 
 /* The run goes on without its database; answers go into the spill file. */

@@ -54,9 +54,10 @@ is_same_plan(struct sqlite3 *db, const char *digest)
 	return same;
 }
 
-/* Could we go on with this one? What cannot be opened cannot. */
+/* Does it hold this plan, finished or not, and nobody works on it? What cannot
+ * be opened does not. */
 static bool
-is_usable(const char *path, const char *digest)
+is_usable(const char *path, const char *digest, bool finished)
 {
 	struct sqlite3 *db;
 	int64_t any_open = 0;
@@ -66,7 +67,7 @@ is_usable(const char *path, const char *digest)
 		return false;
 	usable = is_same_plan(db, digest) &&
 		 db_number(db, SQL_ANY_OPEN, &any_open) == SQLITE_OK &&
-		 any_open == 1;
+		 any_open == !finished;
 	sqlite3_close(db);
 	return usable;
 }
@@ -150,8 +151,9 @@ list_all(const char *directory, const char *pattern, struct candidate **all)
 	return count;
 }
 
-bool
-store_find(const char *directory, const char *digest, char *path, size_t size)
+static bool
+find_plan(const char *directory, const char *digest, bool finished, char *path,
+    size_t size)
 {
 	struct candidate *all;
 	size_t count = list_all(directory, PATTERN, &all);
@@ -163,13 +165,26 @@ store_find(const char *directory, const char *digest, char *path, size_t size)
 		/* SQLite wants no symbolic link anywhere in the path. */
 		char *real = realpath(all[i].path, NULL);
 
-		found = real != NULL && is_usable(real, digest);
+		found = real != NULL && is_usable(real, digest, finished);
 		free(real);
 		if (found)
 			snprintf(path, size, "%s", all[i].path);
 	}
 	free_all(all, count);
 	return found;
+}
+
+bool
+store_find(const char *directory, const char *digest, char *path, size_t size)
+{
+	return find_plan(directory, digest, false, path, size);
+}
+
+bool
+store_find_finished(
+    const char *directory, const char *digest, char *path, size_t size)
+{
+	return find_plan(directory, digest, true, path, size);
 }
 
 bool

@@ -210,6 +210,10 @@ bool store_discard_if_unused(struct store *store);
 bool store_find(
     const char *directory, const char *digest, char *path, size_t size);
 
+/* The same for one in which no prompt is open any more. */
+bool store_find_finished(
+    const char *directory, const char *digest, char *path, size_t size);
+
 /*
  * Look in the current directory, $HOME and $TMPDIR for a spill file with
  * answers to this plan, of a default-named database that could not be made.

@@ -224,9 +224,12 @@ def test_the_same_command_again_goes_on_until_it_is_finished(mill, stub):
     assert mill.results(first) == [f"echo: {n}" for n in range(12)]
     assert len(server.requests()) == 12
     assert [row[3] for row in runs(mill, first)] == ["stopped", "finished"]
-    # Finished: the next one is another.
+    assert "holds this plan already" not in done.err
+    # Finished: the next one is another, and that is said.
     done = mill.run(*command, "-n", 1)
     assert done.status == 0, done
+    assert (f"llmill: {first} holds this plan already, all 12 prompts done "
+            f"(llmill status {first}); starting another\n") in done.err
     assert len([n for n in names(mill) if NAME.fullmatch(n)]) == 2
 
 
