@@ -104,7 +104,7 @@ struct opts {
 	const char *top_p;
 	const char *seed;
 	const char *const *child; /* COMMAND [ARG …], NULL none */
-	struct list rest;   /* all words as typed, but those that choose a part */
+	struct list rest; /* all words as typed, but those that choose a part */
 	struct list inputs; /* of others than run: databases */
 	struct list prompts;
 	struct list params;

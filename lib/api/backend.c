@@ -255,16 +255,24 @@ static bool
 records_name_models(const struct prompts *prompts)
 {
 	for (uint32_t i = 0; i < prompts_count(prompts); i++) {
-		struct span body = prompts_at(prompts, i).body;
+		struct record record = prompts_at(prompts, i);
+		struct span body = record.body;
 		struct json *root =
 		    body.data != NULL ? json_parse(body, NULL) : NULL;
 		bool names = json_get(root, "model") != NULL;
 
 		json_free(root);
-		if (!names)
+		if (!names && !record_is_bad(&record))
 			return false;
 	}
 	return true;
+}
+
+bool
+backend_asks_model(const struct backend *backend)
+{
+	return backend->url.models != NULL && backend->chat.model == NULL &&
+	       !records_name_models(backend->chat.prompts);
 }
 
 static int
@@ -285,8 +293,7 @@ backend_find_model(struct backend *backend, int stop_fd, enum outcome *outcome,
 	int count;
 
 	*outcome = OUTCOME_OK;
-	if (backend->url.models == NULL || backend->chat.model != NULL ||
-	    records_name_models(backend->chat.prompts))
+	if (!backend_asks_model(backend))
 		return 0;
 	count = models_ask(
 	    &backend->chat, &backend->url, names, stop_fd, outcome, err);

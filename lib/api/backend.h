@@ -45,6 +45,9 @@ int backend_resolve(struct backend *backend, const struct llmill_run_conf *conf,
 int backend_find_model(struct backend *backend, int stop_fd,
     enum outcome *outcome, struct err *err);
 
+/* Would the server be asked which model to take? */
+bool backend_asks_model(const struct backend *backend);
+
 /* Is there a key in these settings? */
 bool backend_has_secret(const struct backend *backend);
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "api/mill.h"
@@ -260,13 +261,65 @@ note_run(struct mill *mill)
 	buf_free(&settings);
 }
 
-int
-mill_load_store(struct mill *mill, struct err *err)
+static int
+make_states(struct mill *mill, struct err *err)
 {
 	mill->states = calloc(mill->count, 1);
 	mill->asked = calloc(mill->count, 1);
 	if (mill->states == NULL || mill->asked == NULL)
 		return err_set_memory(err, "prompt states");
+	return 0;
+}
+
+/* Would there be a database to go on with? An empty file is a new one. */
+static bool
+find_old(const struct mill *mill, char *path, size_t size)
+{
+	const struct llmill_run_conf *conf = mill->conf;
+	struct stat st;
+
+	/* Which plan it is depends on a model that nobody is asked for now. */
+	if (conf->no_db ||
+	    (!conf->resume && backend_asks_model(&mill->backend)))
+		return false;
+	if (conf->db != NULL) {
+		snprintf(path, size, "%s", conf->db);
+		return stat(path, &st) == 0 &&
+		       (st.st_size > 0 || !S_ISREG(st.st_mode));
+	}
+	if (conf->new_db)
+		return false;
+	if (store_find(".", mill->digest, path, size))
+		return true;
+	if (store_find_spill(&mill->backend.plan, path, size))
+		return stat(path, &st) == 0;
+	say_finished(mill);
+	return false;
+}
+
+int
+mill_preview_store(struct mill *mill, struct err *err)
+{
+	char path[PATH_MAX];
+	struct store_conf store = {.path = path, .resumes = mill->conf->resume};
+
+	if (make_states(mill, err) == -1)
+		return -1;
+	plan_digest(&mill->backend.plan, mill->digest);
+	if (find_old(mill, path, sizeof(path)) &&
+	    (keep_path(mill, path, err) == -1 ||
+		store_preview(&store, &mill->backend.plan, &mill->redo,
+		    mill->states, &mill->counts, err) == -1))
+		return -1;
+	choose_asked(mill);
+	return 0;
+}
+
+int
+mill_load_store(struct mill *mill, struct err *err)
+{
+	if (make_states(mill, err) == -1)
+		return -1;
 	if (load(mill, err) == -1 ||
 	    store_reopen(mill->store, &mill->redo, mill->states, &mill->counts,
 		err) == -1)

@@ -48,8 +48,8 @@ struct mill {
 	char mark[32];	   /* by which commands of this run are known */
 	char *db_path;	   /* NULL: none is kept */
 	bool db_existed;   /* before this run */
-	bool stands_in;	   /* a temporary database, for one that cannot be had */
-	bool db_is_ours;   /* default-named and made by this run */
+	bool stands_in;	 /* a temporary database, for one that cannot be had */
+	bool db_is_ours; /* default-named and made by this run */
 	char *output_part; /* where an output that is not whole was left */
 	bool output_lost;  /* it could not be written to its end */
 	enum store_health health;
@@ -90,6 +90,9 @@ int mill_load_store(struct mill *mill, struct err *err);
 /* Where lines for people go: conf's screen, if it can be so that it never makes
  * us wait. */
 int mill_screen_fd(const struct mill *mill);
+/* The same two without touching anything, for a dry run: db_path is what would
+ * be gone on with. */
+int mill_preview_store(struct mill *mill, struct err *err);
 
 /* Close output and database, say the summary. Gives the exit status. */
 int mill_finish(struct mill *mill);

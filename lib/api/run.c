@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "api/advice.h"
+#include "api/dry.h"
 #include "api/journal.h"
 #include "api/mill.h"
 #include "api/words.h"
@@ -371,11 +372,23 @@ prepare(struct mill *mill, struct err *err)
 static int
 dry_run(struct mill *mill, struct err *err)
 {
+	struct dry dry = {
+	    .conf = mill->conf,
+	    .backend = &mill->backend,
+	    .prompts = mill->prompts,
+	    .asked = mill->asked,
+	    .db_path = mill->db_path,
+	    .answered = mill->counts.answered,
+	    .asks_model = backend_asks_model(&mill->backend),
+	};
 	struct buf text;
 	int result;
 
 	buf_init(&text, WORDS_MAX_BYTES);
-	put_dry_run(&text, mill->conf, &mill->backend, mill->prompts);
+	if (mill->conf->json)
+		dry_put_json(&text, &dry);
+	else
+		dry_put(&text, &dry);
 	result = result_write(mill->conf->result_fd, &text, err);
 	buf_free(&text);
 	return result;
@@ -417,19 +430,17 @@ llmill_run(const struct llmill_run_conf *conf, struct llmill_err *err)
 	struct err why = {0};
 
 	err->text[0] = '\0';
-<<<<<<< HEAD
-	if (redo_parse(&mill.redo, conf->redo, &why) == -1 ||
-	    open_log(&mill, &why) == -1 ||
-=======
 	/* A log is made when nothing typed is wrong, and something is done. */
-	if (open_screen(&mill, &why) == -1 ||
->>>>>>> 8618d2c (journal: the log tells a run from its beginning to its end)
+	if (redo_parse(&mill.redo, conf->redo, &why) == -1 ||
+	    open_screen(&mill, &why) == -1 ||
 	    backend_resolve(&mill.backend, conf, &why) == -1 ||
 	    (!conf->dry_run && journal_open(&mill, &why) == -1) ||
 	    read_input(&mill, &why) == -1 || check_range(&mill, &why) == -1)
 		goto fail;
 	guard_secrets(&mill);
 	if (conf->dry_run) {
+		if (mill_preview_store(&mill, &why) == -1)
+			goto fail;
 		err->status = LLMILL_EXIT_OK;
 		if (dry_run(&mill, &why) == -1) {
 			err->status = LLMILL_EXIT_NOT_SAVED;
@@ -444,14 +455,8 @@ llmill_run(const struct llmill_run_conf *conf, struct llmill_err *err)
 	err->status = mill_finish(&mill);
 	goto out;
 fail:
-<<<<<<< HEAD
 	give_failure(&mill, &why, err);
-=======
-	mill_abandon(&mill);
-	journal_end(why.text);
-	err->status = status_of(why.class);
-	snprintf(err->text, sizeof(err->text), "%s", why.text);
->>>>>>> 8618d2c (journal: the log tells a run from its beginning to its end)
+	journal_end(err->text);
 out:
 	mill_free(&mill);
 	return err->status;

@@ -13,10 +13,8 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "chat/api_openai.h"
 #include "chat/curl.h"
 #include "data/db.h"
-#include "data/prompts.h"
 #include "llmill_run.h"
 
 void
@@ -176,38 +174,6 @@ put_next_command(struct buf *out, const struct llmill_run_conf *conf,
 	text_quote_shell(out, db_path);
 }
 
-static void
-put_first_request(
-    struct buf *out, const struct backend *backend, const struct record *record)
-{
-	const char *const *headers = backend->chat.headers;
-
-	if (strcmp(backend->chat.kind->name, "http") == 0) {
-		buf_printf(out, "POST %s\n", backend->url.chat);
-		if (backend->key_source != NULL &&
-		    backend->chat.key.text != NULL)
-			buf_printf(out, "Authorization: Bearer (from %s)\n",
-			    backend->key_source);
-		for (; headers != NULL && *headers != NULL; headers++)
-			buf_printf(out, "%.*s: (as given)\n",
-			    (int)strcspn(*headers, ":"), *headers);
-		buf_add_text(out, "Content-Type: application/json\n\n");
-		api_openai_build(&backend->chat, record, out);
-		buf_add_byte(out, '\n');
-		return;
-	}
-	if (backend->chat.command != NULL) {
-		buf_add_text(out, "command: ");
-		put_argv(out, backend->chat.command, false);
-		buf_add_text(out, "\nstdin:   ");
-	} else {
-		buf_printf(
-		    out, "backend: %s\nprompt:  ", backend->chat.kind->name);
-	}
-	buf_add(out, record->text.data, record->text.size);
-	buf_add_byte(out, '\n');
-}
-
 void
 find_range(const struct llmill_run_conf *conf, uint32_t count, uint32_t *from,
     uint32_t *to)
@@ -218,41 +184,6 @@ find_range(const struct llmill_run_conf *conf, uint32_t count, uint32_t *from,
 		*to = conf->range_last;
 	if (conf->first > 0 && conf->first < *to)
 		*to = conf->first;
-}
-
-void
-put_dry_run(struct buf *out, const struct llmill_run_conf *conf,
-    const struct backend *backend, const struct prompts *prompts)
-{
-	uint64_t bytes = 0;
-	uint64_t system_bytes =
-	    backend->plan.system.data != NULL ? backend->plan.system.size : 0;
-	struct record first;
-	uint32_t count;
-	uint32_t from;
-	uint32_t to;
-	char number[32];
-
-	find_range(conf, prompts_count(prompts), &from, &to);
-	count = to - from;
-	for (uint32_t i = from; i < to; i++) {
-		struct record record = prompts_at(prompts, i);
-
-		bytes += system_bytes + (record.body.data != NULL
-						? record.body.size
-						: record.text.size);
-	}
-	first = prompts_at(prompts, from);
-	put_first_request(out, backend, &first);
-	buf_printf(out, "\n%s %s", text_count(count, number, sizeof(number)),
-	    count == 1 ? "prompt" : "prompts");
-	buf_printf(out, ", about %s input tokens in all (bytes / 4)\n",
-	    text_count(bytes / 4, number, sizeof(number)));
-	if (conf->max_tokens > 0)
-		buf_printf(out, "at most %s output tokens\n",
-		    text_count((uint64_t)conf->max_tokens * count, number,
-			sizeof(number)));
-	buf_add_text(out, "nothing was sent, no file was made\n");
 }
 
 void

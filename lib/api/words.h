@@ -10,11 +10,10 @@
 
 struct backend;
 struct llmill_run_conf;
-struct prompts;
 
 /*
- * Texts about a run: the command as typed, its settings as JSON, what a dry
- * run shows, what to type next.
+ * Texts about a run: the command as typed, its settings as JSON, what to type
+ * next.
  */
 #define WORDS_MAX_BYTES ((size_t)64 << 20) /* a prompt may be 16 MiB */
 
@@ -42,11 +41,6 @@ void put_next_command(struct buf *out, const struct llmill_run_conf *conf,
  * not including, *to. */
 void find_range(const struct llmill_run_conf *conf, uint32_t count,
     uint32_t *from, uint32_t *to);
-
-/* Append what a dry run shows: the first request as it would go out, prompts
- * to do, tokens by bytes / 4. */
-void put_dry_run(struct buf *out, const struct llmill_run_conf *conf,
-    const struct backend *backend, const struct prompts *prompts);
 
 /* Gives the exit status (enum llmill_exit) of an error. */
 int status_of(enum err_class kind);

@@ -4,8 +4,11 @@
  * the last run had the same plan, else row by row), what is new is inserted,
  * and the states are read. One transaction; a refusal changes nothing.
  */
+#include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <sqlite3.h>
 
@@ -14,6 +17,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "data/look.h"
+#include "data/peek.h"
 #include "data/sql.h"
 #include "data/store_inner.h"
 
@@ -313,5 +317,82 @@ store_load(struct store *store, const struct plan *plan, uint8_t *states,
 	if (done == 0)
 		begin_writing(store);
 	count_states(states, store->count, counts);
+	return done;
+}
+
+/* Compare and read what load_all would; nothing is made or inserted. */
+static int
+preview(struct store *store, const struct plan *plan, uint8_t *states,
+    struct store_counts *counts, struct err *err)
+{
+	uint32_t count = prompts_count(plan->prompts);
+	bool is_ours = store->kind == SCHEMA_OURS;
+	uint32_t stored = 0;
+	int code;
+
+	/* In a seed's database what is asked of ours is empty. */
+	code = is_ours ? db_prepare(store->db, SQL_LAST_OUTCOME,
+			     &store->stmts[STMT_LAST_OUTCOME])
+		       : db_run(store->db, SQL_EMPTY_INPUTS);
+	if (code != SQLITE_OK)
+		return fail(store, code, err);
+	if (store_learn_ids(store, count, &stored,
+		store->is_seed || store->resumes, err) == -1)
+		return -1;
+	if (stored > 0 &&
+	    (is_ours ? compare_plan(store, plan, stored, err)
+		     : compare_prompts(store, plan, stored, err)) == -1)
+		return -1;
+	store->count = count;
+	if (read_states(store, states, err) == -1)
+		return -1;
+	memset(states + stored, STORE_OPEN, count - stored);
+	counts->is_new = stored == 0;
+	counts->added = count - stored;
+	count_states(states, count, counts);
+	return 0;
+}
+
+int
+store_preview(const struct store_conf *conf, const struct plan *plan,
+    const struct redo *redo, uint8_t *states, struct store_counts *counts,
+    struct err *err)
+{
+	struct store store = {.lock.fd = -1, .resumes = conf->resumes};
+	const char *path = conf->path;
+	struct peek peek;
+	struct stat st;
+	int done;
+
+	*counts = (struct store_counts){0};
+	if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
+		return err_set(err, ERR_INPUT,
+		    "%s: a symbolic link, not a database", path);
+	if (access(path, W_OK) == -1) {
+		int number = errno;
+
+		return err_set(err, ERR_INPUT, "cannot %s %s: %s",
+		    access(path, R_OK) == 0 ? "write" : "read", path,
+		    strerror(number));
+	}
+	if (peek_open(&peek, path, err) == -1)
+		return -1;
+	store.shown = (char *)path; /* only read */
+	store.db = peek.db;
+	store.kind = peek.kind;
+	store.is_seed = peek.is_seed;
+	plan_digest(plan, store.plan);
+	if (peek.is_running)
+		done = err_set(err, ERR_BUSY,
+		    "%s: another llmill works on it (pid %" PRId64 " on %s)",
+		    path, peek.holder.pid, peek.holder.host);
+	else
+		done = preview(&store, plan, states, counts, err);
+	if (done == 0)
+		done = store_reopen(&store, redo, states, counts, err);
+	sqlite3_finalize(store.stmts[STMT_LAST_OUTCOME]);
+	free(store.reopened);
+	free(store.ids);
+	peek_close(&peek);
 	return done;
 }

@@ -177,6 +177,9 @@
 #define SQL_RECALL_SEED                                                        \
 	"SELECT r.id, r.prompt, NULL, NULL, NULL, NULL, NULL"                  \
 	" FROM llm_results r ORDER BY r.id"
+/* For one who only looks at a seed's database: what SQL_PROMPTS joins. */
+#define SQL_EMPTY_INPUTS                                                       \
+	"CREATE TEMP TABLE llm_inputs (id INTEGER PRIMARY KEY, body TEXT)"
 
 /* The results that do not look like an answer: 0 open, 2 failed, 3 open if
  * the database is a seed's. Two and three need a look at the attempts. */

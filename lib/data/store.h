@@ -109,6 +109,16 @@ int store_load(struct store *store, const struct plan *plan, uint8_t *states,
 int store_reopen(struct store *store, const struct redo *redo, uint8_t *states,
     struct store_counts *counts, struct err *err);
 
+/*
+ * What would store_open, store_load and store_reopen find in the database that
+ * conf names? It is only looked at: no byte of it, nor of its directory,
+ * changes. What waits in a spill file is not counted.
+ * Fails as they would.
+ */
+int store_preview(const struct store_conf *conf, const struct plan *plan,
+    const struct redo *redo, uint8_t *states, struct store_counts *counts,
+    struct err *err);
+
 /* What llm_runs keeps of this run. */
 struct store_run {
 	const char *version;

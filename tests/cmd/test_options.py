@@ -2,9 +2,12 @@
 """What a user can type: all of it is judged before anything is opened or
 sent, and what is wrong gets one line and exit status 2."""
 
+import contextlib
+import json
 import os
 import re
 import socket
+import sqlite3
 import stat
 
 import pytest
@@ -492,6 +495,104 @@ def test_a_dry_run_shows_the_command(mill):
     assert not list(mill.dir.iterdir())
 
 
+def test_a_dry_run_shows_a_prompt_that_is_an_argument(mill):
+    command = ("run", "--prompt", "Hi you", "--dry-run")
+    done = mill.run(*command, "--", "say", "-v", "{}", "a{}")
+    assert done.status == 0, done
+    assert "command: say -v 'Hi you' 'a{}'\nstdin:   (empty)\n" in done.out
+    told = json.loads(mill.run(*command, "--json", "--", "say", "{}").out)
+    assert told["first"] == {"id": 1, "backend": "exec", "stdin": "",
+                             "command": ["say", "Hi you"]}
+    assert told["to_do"] == 1 and told["database"] is None
+
+
+def snapshot(mill):
+    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns)
+            for path in mill.dir.iterdir()}
+
+
+@pytest.mark.parametrize("db", [["--db", "a.db"], []], ids=str)
+def test_a_dry_run_counts_what_is_open_in_the_database(mill, db):
+    """And leaves it, and its directory, as they are."""
+    mill.write("in.txt", "one one\ntwo two\nthree three\nfour four\n")
+    command = ("run", "in.txt", "--backend", "echo", *db)
+    assert mill.run(*command, "-n", 2).status == 0
+    before = snapshot(mill)
+    done = mill.run(*command, "--dry-run")
+    assert done.status == 0 and snapshot(mill) == before, done
+    name = mill.db(db[1] if db else None).name
+    assert "prompt:  three three\n" in done.out and "one" not in done.out
+    assert f"going on with {name}: 2 of 4 answered\n" in done.out
+    assert "2 prompts to do, about 5 input tokens" in done.out
+    told = json.loads(mill.run(*command, "--dry-run", "--json").out)
+    assert (told["to_do"], told["answered"], told["database"]) == (2, 2, name)
+    assert mill.run(*command).status == 0
+    done = mill.run(*command, "--dry-run")
+    assert done.status == 0, done
+    if db:
+        assert "nothing to do\n" in done.out and "prompt:" not in done.out
+    else:
+        assert "4 prompts to do" in done.out
+        assert f"{name} holds this plan already" in done.err
+
+
+def test_a_dry_run_goes_on_with_a_seeds_database(mill):
+    mill.write("in.txt", "a\nb\nc\n")
+    with contextlib.closing(sqlite3.connect(mill.dir / "a.db")) as link:
+        link.executescript(
+            "CREATE TABLE llm_results (id INTEGER PRIMARY KEY, prompt TEXT NOT"
+            " NULL, result TEXT, created_at TIMESTAMP);"
+            "INSERT INTO llm_results VALUES (1, 'a', 'A', 0), (2, 'b', '', 0)")
+    before = snapshot(mill)
+    command = ("run", "in.txt", "--backend", "echo", "--db", "a.db")
+    done = mill.run(*command, "--dry-run")
+    assert done.status == 0 and snapshot(mill) == before, done
+    assert "1 of 3 answered\n2 prompts to do" in done.out
+    mill.write("in.txt", "a\nx\nc\n")
+    done = mill.run(*command, "--dry-run")
+    assert done.status == 2 and "prompt 2 differs" in done.err, done
+
+
+@pytest.mark.parametrize("change", [
+    lambda mill: mill.write("in.txt", "a\nx\n"),
+    lambda mill: mill.write("in.txt", "a\n"),
+    lambda mill: mill.write("a.db", "no database at all, but a long text"),
+    lambda mill: ((mill.dir / "a.db").unlink(), (mill.dir / "a.db").mkdir()),
+    lambda mill: ((mill.dir / "a.db").rename(mill.dir / "b.db"),
+                  (mill.dir / "a.db").symlink_to("b.db")),
+    lambda mill: ["echo:seed=2"]])
+def test_a_dry_run_refuses_what_the_run_would_refuse(mill, change):
+    mill.write("in.txt", "a\nb\n")
+    command = ["run", "in.txt", "--db", "a.db", "--backend", "echo"]
+    assert mill.run(*command, "-n", 1).status == 0
+    other = change(mill)
+    if isinstance(other, list):
+        command[-1:] = other
+    names = sorted(path.name for path in mill.dir.iterdir())
+    dry = mill.run(*command, "--dry-run")
+    assert dry.status in (2, 65) and dry.out == "", dry
+    assert sorted(path.name for path in mill.dir.iterdir()) == names
+    real = mill.run(*command)
+    assert (real.status, real.err) == (dry.status, dry.err)
+
+
+def test_a_dry_run_leaves_bad_records_out(mill):
+    mill.write("in.jsonl", 'x\n{"prompt": "good one"}\ny\n')
+    done = mill.run("run", "in.jsonl", "--skip-bad", "--backend", "echo",
+                    "--dry-run")
+    assert done.status == 0, done
+    assert "prompt:  good one\n" in done.out and "\n1 prompt to do" in done.out
+
+
+def test_a_dry_run_says_that_the_model_would_be_asked_for(mill):
+    command = ("run", "--prompt", "a", "-u", "127.0.0.1:1", "--dry-run")
+    done = mill.run(*command)
+    assert done.status == 0, done
+    assert "model: none was named; the server would be asked" in done.out
+    assert json.loads(mill.run(*command, "--json").out)["first"]["asks_model"]
+    assert "none was named" not in mill.run(*command, "-m", "m").out
+
+
 # --- the log ---
 
 
@@ -571,5 +672,5 @@ def test_a_dry_run_shows_what_this_run_would_do(mill):
                     "localhost:9", "-H", "X-Team: blue", "--dry-run")
     assert done.status == 0, done
     assert '"content":"two"' in done.out and "one" not in done.out
-    assert "\n2 prompts, about 2 input tokens" in done.out
+    assert "\n2 prompts to do, about 2 input tokens" in done.out
     assert "X-Team: (as given)" in done.out and "blue" not in done.out

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "api/backend.h"
+#include "api/dry.h"
 #include "api/words.h"
 #include "base/err.h"
 #include "base/fd.h"
@@ -287,6 +288,8 @@ some_prompts(void)
 static void
 expect_dry_run(const struct llmill_run_conf *conf, const char *const *words)
 {
+	const uint8_t asked[] = {1, conf->first != 1};
+	struct dry dry = {.conf = conf, .asked = asked};
 	struct prompts *prompts = some_prompts();
 	struct backend backend;
 	struct buf out;
@@ -295,7 +298,9 @@ expect_dry_run(const struct llmill_run_conf *conf, const char *const *words)
 	assert_int_equal(backend_resolve(&backend, conf, &err), 0);
 	backend.plan.prompts = prompts;
 	buf_init(&out, 1 << 20);
-	put_dry_run(&out, conf, &backend, prompts);
+	dry.backend = &backend;
+	dry.prompts = prompts;
+	dry_put(&out, &dry);
 	assert_false(out.failed);
 	for (; *words != NULL; words++)
 		if (strstr(out.data, *words) == NULL)
@@ -343,7 +348,8 @@ static void
 a_dry_run_counts_only_what_is_chosen(void **state)
 {
 	static const char *const words[] = {"backend: echo",
-	    "prompt:  twelve bytes", "1 prompt, about 3 input tokens", NULL};
+	    "prompt:  twelve bytes", "1 prompt to do, about 3 input tokens",
+	    NULL};
 	struct llmill_run_conf conf = options();
 
 	(void)state;

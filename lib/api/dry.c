@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Dry runs. The request is built by the code that builds it in a worker; here
+ * it is only shown, and counted what would be sent.
+ */
+#include "api/dry.h"
+
+#include <string.h>
+
+#include "api/backend.h"
+#include "api/words.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "chat/api_openai.h"
+#include "data/prompts.h"
+#include "llmill_run.h"
+
+#define PLACEHOLDER "{}" /* as the exec backend has it */
+
+/* What there is to do. */
+struct load {
+	uint32_t count;
+	uint32_t first; /* index */
+	uint64_t bytes;
+};
+
+static struct load
+measure(const struct dry *dry)
+{
+	struct span system = dry->backend->plan.system;
+	struct load load = {0};
+
+	for (uint32_t i = prompts_count(dry->prompts); i-- > 0;) {
+		struct record record = prompts_at(dry->prompts, i);
+
+		if (!dry->asked[i])
+			continue;
+		load.count++;
+		load.first = i;
+		load.bytes +=
+		    system.size + (record.body.data != NULL ? record.body.size
+							    : record.text.size);
+	}
+	return load;
+}
+
+static bool
+is_http(const struct dry *dry)
+{
+	return strcmp(dry->backend->chat.kind->name, "http") == 0;
+}
+
+static bool
+is_placeholder(const char *const *command, size_t i)
+{
+	return i > 0 && strcmp(command[i], PLACEHOLDER) == 0;
+}
+
+/* Is the prompt an argument? Then stdin is empty. */
+static bool
+in_argument(const char *const *command)
+{
+	for (size_t i = 0; command[i] != NULL; i++)
+		if (is_placeholder(command, i))
+			return true;
+	return false;
+}
+
+/* ---- for people ---- */
+
+static void
+put_http(struct buf *out, const struct dry *dry, const struct record *record)
+{
+	const struct backend *backend = dry->backend;
+	const char *const *headers = backend->chat.headers;
+
+	buf_printf(out, "POST %s\n", backend->url.chat);
+	if (backend->key_source != NULL && backend->chat.key.text != NULL)
+		buf_printf(out, "Authorization: Bearer (from %s)\n",
+		    backend->key_source);
+	for (; headers != NULL && *headers != NULL; headers++)
+		buf_printf(out, "%.*s: (as given)\n",
+		    (int)strcspn(*headers, ":"), *headers);
+	buf_add_text(out, "Content-Type: application/json\n\n");
+	api_openai_build(&backend->chat, record, out);
+	buf_add_byte(out, '\n');
+	if (dry->asks_model)
+		buf_add_text(out,
+		    "\nmodel: none was named; the server would be asked, and "
+		    "its only one taken;\nwhat a database holds was not looked "
+		    "at\n");
+}
+
+static void
+put_command(struct buf *out, const char *const *command, struct span prompt)
+{
+	buf_add_text(out, "command: ");
+	for (size_t i = 0; command[i] != NULL; i++) {
+		if (i > 0)
+			buf_add_byte(out, ' ');
+		/* It lies in the block of prompts without a NUL. */
+		if (is_placeholder(command, i)) {
+			struct buf word;
+
+			buf_init(&word, prompt.size + 1);
+			buf_add(&word, prompt.data, prompt.size);
+			text_quote_shell(
+			    out, word.data != NULL ? word.data : "");
+			buf_free(&word);
+		} else {
+			text_quote_shell(out, command[i]);
+		}
+	}
+	buf_add_text(out, "\nstdin:   ");
+	if (in_argument(command))
+		buf_add_text(out, "(empty)");
+	else
+		buf_add(out, prompt.data, prompt.size);
+	buf_add_byte(out, '\n');
+}
+
+static void
+put_request(struct buf *out, const struct dry *dry, const struct record *record)
+{
+	if (is_http(dry)) {
+		put_http(out, dry, record);
+	} else if (dry->backend->chat.command != NULL) {
+		put_command(out, dry->backend->chat.command, record->text);
+	} else {
+		buf_printf(out,
+		    "backend: %s\nprompt:  ", dry->backend->chat.kind->name);
+		buf_add(out, record->text.data, record->text.size);
+		buf_add_byte(out, '\n');
+	}
+	buf_add_byte(out, '\n');
+}
+
+static void
+put_database(struct buf *out, const struct dry *dry)
+{
+	char answered[32];
+	char total[32];
+
+	if (dry->db_path != NULL)
+		buf_printf(out, "going on with %s: %s of %s answered\n",
+		    dry->db_path,
+		    text_count(dry->answered, answered, sizeof(answered)),
+		    text_count(
+			prompts_count(dry->prompts), total, sizeof(total)));
+}
+
+void
+dry_put(struct buf *out, const struct dry *dry)
+{
+	struct load load = measure(dry);
+	int64_t most = dry->conf->max_tokens;
+	struct record first;
+	char number[32];
+
+	if (load.count > 0) {
+		first = prompts_at(dry->prompts, load.first);
+		put_request(out, dry, &first);
+	}
+	put_database(out, dry);
+	if (load.count == 0)
+		buf_add_text(out, "nothing to do\n");
+	else
+		buf_printf(out, "%s %s",
+		    text_count(load.count, number, sizeof(number)),
+		    load.count == 1 ? "prompt" : "prompts");
+	if (load.count > 0)
+		buf_printf(out,
+		    " to do, about %s input tokens in all (bytes / 4)\n",
+		    text_count(load.bytes / 4, number, sizeof(number)));
+	if (load.count > 0 && most > 0)
+		buf_printf(out, "at most %s output tokens\n",
+		    text_count(
+			(uint64_t)most * load.count, number, sizeof(number)));
+	buf_add_text(out, "nothing was sent, no file was made\n");
+}
+
+/* ---- for scripts ---- */
+
+static void
+put_json_http(
+    struct buf *out, const struct dry *dry, const struct record *record)
+{
+	const struct backend *backend = dry->backend;
+	bool sends_key = backend->chat.key.text != NULL;
+
+	json_put_text(out, "url", span_of(backend->url.chat));
+	json_put_text(
+	    out, "key_from", span_of(sends_key ? backend->key_source : NULL));
+	json_put_bool(out, "asks_model", dry->asks_model);
+	json_put_key(out, "body");
+	api_openai_build(&backend->chat, record, out);
+}
+
+static void
+put_json_command(
+    struct buf *out, const char *const *command, struct span prompt)
+{
+	json_put_key(out, "command");
+	buf_add_byte(out, '[');
+	for (size_t i = 0; command[i] != NULL; i++) {
+		if (i > 0)
+			buf_add_byte(out, ',');
+		json_put_string(out,
+		    is_placeholder(command, i) ? prompt : span_of(command[i]));
+	}
+	buf_add_byte(out, ']');
+	json_put_text(
+	    out, "stdin", in_argument(command) ? span_of("") : prompt);
+}
+
+static void
+put_json_request(struct buf *out, const struct dry *dry, uint32_t index)
+{
+	struct record record = prompts_at(dry->prompts, index);
+
+	buf_add_byte(out, '{');
+	json_put_integer(out, "id", (int64_t)index + 1);
+	json_put_text(out, "backend", span_of(dry->backend->chat.kind->name));
+	if (is_http(dry))
+		put_json_http(out, dry, &record);
+	else if (dry->backend->chat.command != NULL)
+		put_json_command(out, dry->backend->chat.command, record.text);
+	else
+		json_put_text(out, "prompt", record.text);
+	buf_add_byte(out, '}');
+}
+
+void
+dry_put_json(struct buf *out, const struct dry *dry)
+{
+	struct load load = measure(dry);
+
+	buf_add_byte(out, '{');
+	json_put_key(out, "first");
+	if (load.count > 0)
+		put_json_request(out, dry, load.first);
+	else
+		buf_add_text(out, "null");
+	json_put_integer(out, "total", prompts_count(dry->prompts));
+	json_put_integer(out, "to_do", load.count);
+	json_put_integer(out, "answered", dry->answered);
+	json_put_text(out, "database", span_of(dry->db_path));
+	json_put_integer(out, "input_tokens", (int64_t)(load.bytes / 4));
+	json_put_key(out, "output_tokens_most");
+	if (dry->conf->max_tokens > 0)
+		buf_printf(
+		    out, "%jd", (intmax_t)(dry->conf->max_tokens * load.count));
+	else
+		buf_add_text(out, "null");
+	buf_add_text(out, "}\n");
+}
