@@ -13,11 +13,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/must.h"
+
+#ifndef RENAME_NOREPLACE
+#define RENAME_NOREPLACE 1 /* linux/fs.h, where the C library lacks it */
+#endif
 
 static void
 forget(struct place *place)
@@ -87,6 +92,25 @@ place_open(struct place *place, const char *path, struct err *err)
 	return -1;
 }
 
+int
+place_open_new(struct place *place, const char *path, struct err *err)
+{
+	const int flags =
+	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC;
+
+	*place = (struct place){.fd = -1, .is_new = true};
+	if (name_paths(place, path, err) == -1)
+		goto fail;
+	(void)unlink(place->part_path);
+	place->fd = open(place->part_path, flags, 0600);
+	if (place->fd != -1)
+		return 0;
+	err_set_errno(err, "cannot write %s", place->part_path);
+fail:
+	forget(place);
+	return -1;
+}
+
 /* Make the new name survive a power cut. */
 static int
 sync_directory(const char *path, struct err *err)
@@ -124,21 +148,46 @@ close_synced(struct place *place, struct err *err)
 	return 0;
 }
 
+/* Rename, but replace nothing. Not every file system can do that in one (NFS
+ * cannot): there a look must do. */
+static int
+rename_new(const char *from, const char *to)
+{
+	struct stat there;
+
+	if (syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to,
+		RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -1;
+	if (lstat(to, &there) == 0) {
+		errno = EEXIST;
+		return -1;
+	}
+	return rename(from, to);
+}
+
+static int
+rename_part(const struct place *place, struct err *err)
+{
+	int done = place->is_new ? rename_new(place->part_path, place->path)
+				 : rename(place->part_path, place->path);
+
+	return done == 0 ? 0
+			 : err_set_errno(err, "cannot rename %s to %s",
+			       place->part_path, place->path);
+}
+
 int
 place_commit(struct place *place, struct err *err)
 {
 	int status = -1;
 
 	MUST(place->fd >= 0);
-	if (close_synced(place, err) == -1)
-		goto out;
-	if (rename(place->part_path, place->path) == -1) {
-		err_set_errno(err, "cannot rename %s to %s", place->part_path,
-		    place->path);
-		goto out;
-	}
-	status = sync_directory(place->path, err);
-out:
+	if (close_synced(place, err) == 0 && rename_part(place, err) == 0)
+		status = sync_directory(place->path, err);
+	else if (place->is_new)
+		(void)unlink(place->part_path);
 	forget(place);
 	return status;
 }
@@ -146,5 +195,7 @@ out:
 void
 place_leave(struct place *place)
 {
+	if (place->is_new && place->fd != -1)
+		(void)unlink(place->part_path);
 	forget(place);
 }

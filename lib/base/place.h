@@ -2,6 +2,8 @@
 #ifndef PLACE_H
 #define PLACE_H
 
+#include <stdbool.h>
+
 struct err;
 
 /*
@@ -12,6 +14,7 @@ struct place {
 	int fd;		 /* -1 when closed */
 	char *path;	 /* where it goes */
 	char *part_path; /* path with ".part" behind */
+	bool is_new;	 /* of place_open_new */
 };
 
 /*
@@ -21,6 +24,14 @@ struct place {
  * regular file (/dev/null must not be replaced); nothing left.
  */
 int place_open(struct place *place, const char *path, struct err *err);
+
+/*
+ * The same for a file that only its owner may read and that is worth nothing
+ * before it is whole: mode 0600, and no .part file stays when it fails or is
+ * left. What comes to be at path meanwhile is not replaced: then place_commit
+ * fails. A .part file that is there already is removed: hold a lock.
+ */
+int place_open_new(struct place *place, const char *path, struct err *err);
 
 /* Sync, close, rename into place, sync the directory. On failure the .part
  * file stays. The place is closed either way. Bug if it was not open. */

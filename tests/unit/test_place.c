@@ -243,6 +243,74 @@ place_keeps_the_part_when_it_cannot_be_renamed(void **state)
 	assert_holds("out.part", "new");
 }
 
+static void
+place_new_is_private_and_appears_whole(void **state)
+{
+	struct place place;
+	struct stat now;
+	mode_t old = umask(0);
+
+	(void)state;
+	write_file("out.part", "of a dead process");
+	assert_int_equal(place_open_new(&place, "out", NULL), 0);
+	umask(old);
+	assert_int_equal(fcntl(place.fd, F_GETFD), FD_CLOEXEC);
+	assert_int_equal(fd_write_all(place.fd, "new", 3), 0);
+	assert_no_file("out");
+	assert_int_equal(place_commit(&place, NULL), 0);
+	assert_int_equal(place.fd, -1);
+	assert_holds("out", "new");
+	assert_no_file("out.part");
+	assert_int_equal(stat("out", &now), 0);
+	assert_int_equal(now.st_mode & 0777, 0600);
+}
+
+static void
+place_new_that_is_left_leaves_nothing(void **state)
+{
+	struct place place;
+
+	(void)state;
+	assert_int_equal(place_open_new(&place, "out", NULL), 0);
+	assert_int_equal(fd_write_all(place.fd, "half", 4), 0);
+	place_leave(&place);
+	place_leave(&place);
+	assert_no_file("out.part");
+	assert_no_file("out");
+}
+
+static void
+place_new_replaces_nothing_that_came_meanwhile(void **state)
+{
+	struct place place;
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(place_open_new(&place, "out", NULL), 0);
+	assert_int_equal(fd_write_all(place.fd, "new", 3), 0);
+	write_file("out", "somebody else's");
+	assert_int_equal(place_commit(&place, &err), -1);
+	assert_int_equal(err.class, ERR_SYSTEM);
+	assert_non_null(strstr(err.text, "File exists"));
+	assert_int_equal(place.fd, -1);
+	assert_holds("out", "somebody else's");
+	assert_no_file("out.part");
+}
+
+static void
+place_new_follows_no_link_that_lies_as_part(void **state)
+{
+	struct place place;
+
+	(void)state;
+	write_file("victim", "precious");
+	assert_int_equal(symlink("victim", "out.part"), 0);
+	assert_int_equal(place_open_new(&place, "out", NULL), 0);
+	assert_int_equal(fd_write_all(place.fd, "new", 3), 0);
+	place_leave(&place);
+	assert_holds("victim", "precious");
+}
+
 #define PLACE_TEST(test)                                                       \
 	cmocka_unit_test_setup_teardown(test, enter_directory, leave_directory)
 
@@ -260,6 +328,10 @@ main(void)
 	    PLACE_TEST(place_refuses_a_directory_that_is_not_there),
 	    PLACE_TEST(place_replaces_the_file_behind_a_link),
 	    PLACE_TEST(place_keeps_the_part_when_it_cannot_be_renamed),
+	    PLACE_TEST(place_new_is_private_and_appears_whole),
+	    PLACE_TEST(place_new_that_is_left_leaves_nothing),
+	    PLACE_TEST(place_new_replaces_nothing_that_came_meanwhile),
+	    PLACE_TEST(place_new_follows_no_link_that_lies_as_part),
 	};
 
 	alarm(30); /* a pipe that is waited for fails the test */
