@@ -406,6 +406,22 @@ spill_read_back(
 	return done;
 }
 
+char *
+spill_find(const char *db_path)
+{
+	struct spill *spill = spill_new(db_path, NULL);
+	char *found = NULL;
+
+	for (size_t i = 0; spill != NULL && i < SPILL_PLACE_COUNT; i++) {
+		const char *place = spill_place(spill, i);
+
+		if (found == NULL && place != NULL && access(place, F_OK) == 0)
+			found = strdup(place);
+	}
+	spill_free(spill);
+	return found;
+}
+
 int
 spill_peek(const char *path, struct spill_line *line)
 {

@@ -58,6 +58,10 @@ void spill_clear(struct spill *spill);
 /* Gives the path of place 0 … SPILL_PLACE_COUNT − 1, or NULL. */
 const char *spill_place(const struct spill *spill, size_t place);
 
+/* Gives the path of the first spill file that a database has, to be freed, or
+ * NULL. */
+char *spill_find(const char *db_path);
+
 /*
  * Take hold of the file that an earlier run left at a place: all of it is
  * ours now, to read, to append to, to clear.

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <sqlite3.h>
 
@@ -215,23 +214,6 @@ settle_last_run(struct survey *survey, const struct span_of_work *work)
 	}
 }
 
-/* Gives the first spill file that there is, or NULL. */
-static char *
-find_spill(const char *path)
-{
-	struct spill *spill = spill_new(path, NULL);
-	char *found = NULL;
-
-	for (size_t i = 0; spill != NULL && i < SPILL_PLACE_COUNT; i++) {
-		const char *place = spill_place(spill, i);
-
-		if (found == NULL && place != NULL && access(place, F_OK) == 0)
-			found = strdup(place);
-	}
-	spill_free(spill);
-	return found;
-}
-
 int
 survey_read(struct survey *survey, const char *path, struct err *err)
 {
@@ -247,7 +229,7 @@ survey_read(struct survey *survey, const char *path, struct err *err)
 	survey->is_seed = peek.kind == SCHEMA_SEED;
 	survey->is_running = peek.is_running;
 	survey->holder = peek.holder;
-	survey->spill = find_spill(peek.path);
+	survey->spill = spill_find(peek.path);
 	if (!survey->is_seed) {
 		code = read_last_run(&peek, &survey->last);
 		if (code == SQLITE_OK)
