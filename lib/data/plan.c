@@ -231,3 +231,14 @@ out:
 	buf_free(&settings);
 	return done;
 }
+
+void
+plan_put_differences(struct buf *buf, struct span old_run, struct span new_run)
+{
+	struct json *old = json_parse(old_run, NULL);
+	struct json *new = json_parse(new_run, NULL);
+
+	put_differences(buf, json_get(old, "plan"), json_get(new, "plan"));
+	json_free(new);
+	json_free(old);
+}

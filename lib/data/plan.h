@@ -53,4 +53,9 @@ void plan_put_settings(struct buf *buf, const struct plan *plan);
 int plan_compare(
     const struct plan *plan, struct span old_settings, struct err *err);
 
+/* Append what differs in the plans of two runs: model was "a", is "b". Takes
+ * their llm_runs.settings; what cannot be read sets nothing. */
+void plan_put_differences(
+    struct buf *buf, struct span old_run, struct span new_run);
+
 #endif
