@@ -149,6 +149,24 @@ open_to_read(struct sqlite3 **db, const char *path, int patience_ms)
 	return code;
 }
 
+/* What a connection is told before its first access: later WAL's shared
+ * memory would be used after all, and a journal be made. */
+static int
+settle_mode(struct sqlite3 *db, enum db_mode mode)
+{
+	switch (mode) {
+	case DB_NETWORK:
+		return db_run(db, "PRAGMA synchronous = FULL;"
+				  "PRAGMA locking_mode = EXCLUSIVE");
+	case DB_BUILD:
+		return db_run(db, "PRAGMA synchronous = OFF;"
+				  "PRAGMA locking_mode = EXCLUSIVE;"
+				  "PRAGMA journal_mode = MEMORY");
+	default:
+		return db_run(db, "PRAGMA synchronous = FULL");
+	}
+}
+
 int
 db_open(
     struct sqlite3 **db, const char *path, enum db_mode mode, int patience_ms)
@@ -170,11 +188,8 @@ db_open(
 		sqlite3_busy_timeout(*db, patience_ms);
 		if (mode == DB_LOCAL && side_size(path, "-wal") > 0)
 			checkpoint_on_close(*db, false);
-		code = db_run(*db, "PRAGMA synchronous = FULL");
+		code = settle_mode(*db, mode);
 	}
-	/* Before the first access, or WAL's shared memory is used after all. */
-	if (code == SQLITE_OK && mode == DB_NETWORK)
-		code = db_run(*db, "PRAGMA locking_mode = EXCLUSIVE");
 	if (code != SQLITE_OK) {
 		sqlite3_close_v2(*db);
 		*db = NULL;
@@ -186,6 +201,15 @@ void
 db_set_patience(struct sqlite3 *db, int patience_ms)
 {
 	sqlite3_busy_timeout(db, patience_ms);
+}
+
+int
+db_set_cache(struct sqlite3 *db, int kib)
+{
+	char sql[48];
+
+	snprintf(sql, sizeof sql, "PRAGMA cache_size = -%d", kib);
+	return db_run(db, sql);
 }
 
 void
@@ -303,6 +327,19 @@ db_bind_known(struct sqlite3_stmt *stmt, const char *name, int64_t number,
 		db_bind(stmt, name, (struct span){NULL, 0});
 	else
 		db_bind_number(stmt, name, number);
+}
+
+int
+db_bind_row(struct sqlite3_stmt *stmt, struct sqlite3_stmt *row, int first)
+{
+	int count = sqlite3_bind_parameter_count(stmt);
+	int code = SQLITE_OK;
+
+	MUST(sqlite3_data_count(row) >= first + count);
+	for (int i = 0; i < count && code == SQLITE_OK; i++)
+		code = sqlite3_bind_value(
+		    stmt, i + 1, sqlite3_column_value(row, first + i));
+	return code;
 }
 
 int

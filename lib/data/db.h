@@ -21,6 +21,8 @@ enum db_mode {
 	DB_NETWORK = 1,	  /* EXCLUSIVE, rollback journal */
 	DB_TEMPORARY = 2, /* private, gone when closed; path is not used */
 	DB_READ = 3,	  /* changes nothing, not even the directory */
+	DB_BUILD = 4,	  /* a new file that nobody knows of yet: no journal
+			     beside it; syncing is the caller's business */
 };
 
 /*
@@ -34,6 +36,9 @@ int db_open(
 
 /* Wait this long for locks from now on. */
 void db_set_patience(struct sqlite3 *db, int patience_ms);
+
+/* Keep at most so many KiB of pages in memory; SQLite's own choice is 2000. */
+int db_set_cache(struct sqlite3 *db, int kib);
 
 /* The file is ours to work with: what lies in its -wal may go into it. */
 void db_settle(struct sqlite3 *db);
@@ -63,6 +68,14 @@ void db_bind_number(
 /* The same, but a number that says "unknown" becomes NULL. */
 void db_bind_known(struct sqlite3_stmt *stmt, const char *name, int64_t number,
     int64_t unknown);
+
+/*
+ * Bind the row at hand of another statement, with the storage class that each
+ * value has there: the columns from first on to all parameters, in the order in
+ * which they first appear. More columns may follow. The values are copied.
+ * Bug if there are too few columns. Gives a SQLite code: a copy wants memory.
+ */
+int db_bind_row(struct sqlite3_stmt *stmt, struct sqlite3_stmt *row, int first);
 
 /* Run a bound statement without a result, and reset it. */
 int db_finish(struct sqlite3_stmt *stmt);
