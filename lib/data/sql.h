@@ -29,6 +29,25 @@
 /* Is it one of the texts that a seed's database means "open" by? */
 #define SQL_LOOKS_BLANK "(r.result = '' OR r.result = 'NA')"
 
+/* What the result of row r looks like, as enum look has it: 0 open, 1 an
+ * answer, 2 failed, 3 open if the database is a seed's. */
+#define SQL_LOOK                                                               \
+	"CASE WHEN r.result IS NULL THEN 0"                                    \
+	" WHEN " SQL_LOOKS_BLANK " THEN 3"                                     \
+	" WHEN " SQL_LOOKS_FAILED " THEN 2 ELSE 1 END"
+
+/* The columns of an attempt, and the parameters that they are bound by. */
+#define SQL_ATTEMPT_COLUMNS                                                    \
+	"id, run_id, attempt, worker, outcome, started_ms, duration_ms,"       \
+	" first_byte_ms, http_status, error, request_id, model,"               \
+	" finish_reason, input_tokens, output_tokens, reasoning, refusal,"     \
+	" sha256, raw"
+#define SQL_ATTEMPT_VALUES                                                     \
+	":id, :run_id, :attempt, :worker, :outcome, :started_ms,"              \
+	" :duration_ms, :first_byte_ms, :http_status, :error, :request_id,"    \
+	" :model, :finish_reason, :input_tokens, :output_tokens, :reasoning,"  \
+	" :refusal, :sha256, :raw"
+
 /* The one table that answers need: the seed's, to the letter. */
 #define SQL_CREATE_RESULTS                                                     \
 	"CREATE TABLE llm_results (\n"                                         \
@@ -223,14 +242,8 @@
 /* One attempt. Written again after a COMMIT that may have failed, or from a
  * spill file that was taken in before: then it is there already. */
 #define SQL_INSERT_ATTEMPT                                                     \
-	"INSERT INTO llm_attempts (id, run_id, attempt, worker, outcome,"      \
-	" started_ms, duration_ms, first_byte_ms, http_status, error,"         \
-	" request_id, model, finish_reason, input_tokens, output_tokens,"      \
-	" reasoning, refusal, sha256, raw)"                                    \
-	" SELECT :id, :run_id, :attempt, :worker, :outcome,"                   \
-	" :started_ms, :duration_ms, :first_byte_ms, :http_status, :error,"    \
-	" :request_id, :model, :finish_reason, :input_tokens, :output_tokens," \
-	" :reasoning, :refusal, :sha256, :raw"                                 \
+	"INSERT INTO llm_attempts (" SQL_ATTEMPT_COLUMNS ")"                   \
+	" SELECT " SQL_ATTEMPT_VALUES                                          \
 	" WHERE NOT EXISTS (SELECT 1 FROM llm_attempts WHERE id = :id"         \
 	" AND run_id IS :run_id AND attempt = :attempt AND worker = :worker"   \
 	" AND started_ms = :started_ms)"
@@ -266,12 +279,9 @@
 #define SQL_ANY_OPEN                                                           \
 	"SELECT EXISTS (SELECT 1 FROM llm_results WHERE result IS NULL)"
 
-/* What every result looks like (0 open, 1 an answer, 2 failed, 3 open if the
- * database is a seed's), and the text of those that failed. */
+/* What every result looks like, and the text of those that failed. */
 #define SQL_SURVEY_RESULTS                                                     \
-	"SELECT r.id, CASE WHEN r.result IS NULL THEN 0"                       \
-	" WHEN " SQL_LOOKS_BLANK " THEN 3"                                     \
-	" WHEN " SQL_LOOKS_FAILED " THEN 2 ELSE 1 END,"                        \
+	"SELECT r.id, " SQL_LOOK ","                                           \
 	" CASE WHEN " SQL_LOOKS_FAILED " THEN r.result END"                    \
 	" FROM llm_results r"
 
@@ -300,6 +310,49 @@
 #define SQL_VERIFY_ATTEMPTS                                                    \
 	"SELECT a.id, a.sha256 FROM llm_attempts a"                            \
 	" WHERE a.sha256 IS NOT NULL ORDER BY a.id, a.rowid"
+
+/* What a shard has, each in the order in which it is written again: runs (with
+ * when they began), prompts with what stood beside them (a seed's have nothing
+ * there), attempts. The columns in front are the parameters of the statement
+ * that writes them. */
+#define SQL_SHARD_RUNS                                                         \
+	"SELECT started_at, ended_at, status, version, host, pid, user, cwd,"  \
+	" argv, slurm_job_id, plan, shard, settings, run_id,"                  \
+	" CAST(strftime('%s', started_at) AS INTEGER)"                         \
+	" FROM llm_runs WHERE run_id > 0 ORDER BY run_id"
+#define SQL_SHARD_COLUMNS "r.id, r.prompt, r.result, r.created_at, " SQL_LOOK
+#define SQL_SHARD_ROWS                                                         \
+	"SELECT " SQL_SHARD_COLUMNS ","                                        \
+	" i.id, i.custom_id, i.file, i.line, i.fields, i.body"                 \
+	" FROM llm_results r LEFT JOIN llm_inputs i ON i.id = r.id"            \
+	" ORDER BY r.id"
+#define SQL_SHARD_SEED_ROWS                                                    \
+	"SELECT " SQL_SHARD_COLUMNS " FROM llm_results r ORDER BY r.id"
+#define SQL_SHARD_ATTEMPTS                                                     \
+	"SELECT " SQL_ATTEMPT_COLUMNS " FROM llm_attempts ORDER BY id, rowid"
+
+/* Does an attempt vouch for the prompt's answer? */
+#define SQL_SHARD_VOUCHER                                                      \
+	"SELECT EXISTS (SELECT 1 FROM llm_attempts WHERE id = :id"             \
+	" AND sha256 IS NOT NULL)"
+
+/* The command of the last run that has one, for people to type again. */
+#define SQL_LAST_ARGV                                                          \
+	"SELECT argv FROM llm_runs WHERE argv IS NOT NULL"                     \
+	" ORDER BY run_id DESC LIMIT 1"
+
+/* What the merged database gets. */
+#define SQL_MERGE_RUN                                                          \
+	"INSERT INTO llm_runs (started_at, ended_at, status, version, host,"   \
+	" pid, user, cwd, argv, slurm_job_id, plan, shard, settings)"          \
+	" VALUES (:started_at, :ended_at, :status, :version, :host, :pid,"     \
+	" :user, :cwd, :argv, :slurm_job_id, :plan, :shard, :settings)"
+#define SQL_MERGE_RESULT                                                       \
+	"INSERT INTO llm_results (id, prompt, result, created_at)"             \
+	" VALUES (:id, :prompt, :result, :created_at)"
+#define SQL_MERGE_ATTEMPT                                                      \
+	"INSERT INTO llm_attempts (" SQL_ATTEMPT_COLUMNS ")"                   \
+	" VALUES (" SQL_ATTEMPT_VALUES ")"
 
 /* Save everything that the connection sees into another file. */
 #define SQL_RESCUE "VACUUM INTO :path"
