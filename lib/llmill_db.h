@@ -10,7 +10,7 @@
 /*
  * Databases that are only looked at: nothing is changed, not a byte of the
  * file or of its directory, also while a run writes into it. Each call reads
- * one moment.
+ * one moment. One call makes a new database of several.
  */
 
 /* Text about one database; free with llmill_text_free. */
@@ -46,5 +46,30 @@ int llmill_status(const char *path, bool json, int screen_fd,
  */
 int llmill_verify(
     const char *path, struct llmill_text *text, struct llmill_err *err);
+
+/* Strings are lent. */
+struct llmill_merge_conf {
+	const char *path;	   /* of the new one; nothing may be there */
+	const char *const *shards; /* one or more, then NULL */
+	int screen_fd;		   /* warnings go here (stderr); -1 none */
+	bool json;		   /* text is an object on one line */
+	bool take_signals;	   /* SIGINT, SIGTERM and others stop it */
+};
+
+/*
+ * Make one database of several that hold answers to the same prompts, or to
+ * parts of them. Of a prompt that several hold an answer is taken before a
+ * failure, a failure before an open one, of equal ones the first named
+ * database's; two answers that differ are counted. All runs and attempts are
+ * kept. The new file appears whole or not at all.
+ * Gives LLMILL_EXIT_OK with text; else err, and nothing is left:
+ * LLMILL_EXIT_USAGE when something is at path or a database is named twice;
+ * LLMILL_EXIT_INPUT for what is no database, and when two have different
+ * prompts under one id; LLMILL_EXIT_EARLY while one is being worked on, and
+ * when stopped (LLMILL_EXIT_INTERRUPTED by SIGINT); LLMILL_EXIT_NOT_SAVED when
+ * the new one cannot be written.
+ */
+int llmill_merge(const struct llmill_merge_conf *conf, struct llmill_text *text,
+    struct llmill_err *err);
 
 #endif

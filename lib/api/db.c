@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Looking at databases, behind the public header: read, then render.
+ * Looking at databases, and making one of several, behind the public header:
+ * read, then render.
  */
 #include "llmill_db.h"
 
@@ -10,9 +11,13 @@
 #include "api/words.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/log.h"
+#include "base/signals.h"
+#include "data/merge.h"
 #include "data/store.h"
 #include "data/survey.h"
 #include "data/verify.h"
+#include "view/merged.h"
 #include "view/status.h"
 
 void
@@ -105,4 +110,69 @@ llmill_verify(
 	status = verify_is_sound(&verify) ? LLMILL_EXIT_OK : LLMILL_EXIT_INPUT;
 	verify_free(&verify);
 	return give(text, &out, status, err);
+}
+
+/* Whatever the machine refused: there is no new database. */
+static int
+refuse_merge(struct llmill_err *err, const struct err *why, int signal)
+{
+	refuse(err, why);
+	if (why->class == ERR_SYSTEM)
+		err->status = LLMILL_EXIT_NOT_SAVED;
+	if (signal == SIGINT)
+		err->status = LLMILL_EXIT_INTERRUPTED;
+	return err->status;
+}
+
+/* Signals that end a merge, and the first that came. */
+struct interrupt {
+	struct signals signals;
+	int came; /* 0 none */
+};
+
+static bool
+interrupt_came(void *arg)
+{
+	struct interrupt *interrupt = arg;
+
+	if (interrupt->came == 0)
+		interrupt->came = signals_next(&interrupt->signals);
+	return interrupt->came != 0;
+}
+
+int
+llmill_merge(const struct llmill_merge_conf *conf, struct llmill_text *text,
+    struct llmill_err *err)
+{
+	static const int numbers[] = {
+	    SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, 0};
+	struct interrupt interrupt = {.signals.fd = -1};
+	const struct merge_conf how = {
+	    .path = conf->path,
+	    .shards = conf->shards,
+	    .is_stopped = interrupt_came,
+	    .arg = &interrupt,
+	};
+	struct merge merge;
+	struct err why = {0};
+	struct buf out;
+	int done = 0;
+
+	err->text[0] = '\0';
+	*text = (struct llmill_text){0};
+	log_set_screen(conf->screen_fd, LOG_WARN, NULL, NULL);
+	if (conf->take_signals)
+		done = signals_open(&interrupt.signals, numbers, &why);
+	if (done == 0)
+		done = merge_make(&merge, &how, &why);
+	signals_close(&interrupt.signals);
+	log_set_screen(-1, LOG_ERROR, NULL, NULL);
+	if (done == -1)
+		return refuse_merge(err, &why, interrupt.came);
+	buf_init(&out, STATUS_MAX_BYTES);
+	if (conf->json)
+		merged_render_json(&merge, &out);
+	else
+		merged_render(&merge, &out);
+	return give(text, &out, LLMILL_EXIT_OK, err);
 }
