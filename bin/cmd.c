@@ -28,6 +28,8 @@ const struct cmd cmds[] = {
     {"verify", "verify [DB ...]",
 	"check databases: the file, and the sha256 of every answer",
 	cmd_verify},
+    {"merge", "merge -o OUT.db [--json] DB ...",
+	"make one database of several with the same prompts", cmd_merge},
     {"version", "version", "print the versions of program and libraries",
 	cmd_version},
     {"help", "help [COMMAND]", "print this, or a command's options", cmd_help},
@@ -171,6 +173,16 @@ cmd_begin_look(struct opts *opts, enum opts_command command,
 	    choose_db(opts, &err) != 0)
 		return refuse(&err, status);
 	return true;
+}
+
+bool
+cmd_begin_named(struct opts *opts, enum opts_command command,
+    const char *const *words, int *status)
+{
+	struct llmill_err err = {0};
+
+	return begin(opts, command, words, NULL, status, &err) ||
+	       refuse(&err, status);
 }
 
 void

@@ -24,6 +24,7 @@ int cmd_resume(const char *const *words);
 int cmd_check(const char *const *words);
 int cmd_status(const char *const *words);
 int cmd_verify(const char *const *words);
+int cmd_merge(const char *const *words);
 int cmd_version(const char *const *words);
 int cmd_help(const char *const *words);
 
@@ -47,6 +48,10 @@ bool cmd_begin(struct opts *opts, enum opts_command command,
  * them then, where none was named the newest one here.
  */
 bool cmd_begin_look(struct opts *opts, enum opts_command command,
+    const char *const *words, int *status);
+
+/* The same where they have to be named: opts->inputs may be empty. */
+bool cmd_begin_named(struct opts *opts, enum opts_command command,
     const char *const *words, int *status);
 
 /* Print what could be typed. */

@@ -78,6 +78,11 @@ static const char *const abouts[] = {
 	"its sha256,\nwhat was received. Without DB it is the newest "
 	"llm_results_*.db here. Nothing is\nchanged. Exit status 65 if "
 	"anything was found.\n",
+    [OPTS_MERGE] =
+	"Makes a new database OUT.db of several with the same prompts, or "
+	"parts of them.\nAn answer is taken before a failure, a failure "
+	"before an open prompt, of equals\nthat of the DB named first; "
+	"answers that differ are counted. Each DB is only\nread.\n",
 };
 
 void

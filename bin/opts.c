@@ -27,6 +27,7 @@ static const char *const command_names[] = {
     [OPTS_STATUS] = "status",
     [OPTS_VERIFY] = "verify",
     [OPTS_RESUME] = "resume",
+    [OPTS_MERGE] = "merge",
 };
 
 static const char *const group_names[OPTS_GROUP_COUNT] = {
@@ -61,7 +62,8 @@ opts_has(enum opts_command command, const struct opt *opt)
 bool
 opts_only_looks(enum opts_command command)
 {
-	return command == OPTS_STATUS || command == OPTS_VERIFY;
+	return command == OPTS_STATUS || command == OPTS_VERIFY ||
+	       command == OPTS_MERGE;
 }
 
 const char *

@@ -29,8 +29,9 @@ enum opts_command {
 	OPTS_STATUS = 2,
 	OPTS_VERIFY = 3,
 	OPTS_RESUME = 4,
+	OPTS_MERGE = 5,
 };
-#define OPTS_COMMAND_COUNT 5
+#define OPTS_COMMAND_COUNT 6
 
 /* Backends, as bits. */
 enum {

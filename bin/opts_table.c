@@ -20,6 +20,7 @@
 #define OF_CHECK (1U << OPTS_CHECK)
 #define OF_STATUS (1U << OPTS_STATUS)
 #define OF_VERIFY (1U << OPTS_VERIFY)
+#define OF_MERGE (1U << OPTS_MERGE)
 #define OF_CALLS (OF_RUN | OF_RESUME | OF_CHECK) /* who calls the backend */
 
 #define NS_PER_MS INT64_C(1000000)
@@ -445,10 +446,12 @@ const struct opt opts_table[] = {
 	.name = "output",
 	.arg = "FILE|-",
 	.group = OPTS_OUTPUT,
+	.commands = OF_RUN | OF_RESUME | OF_MERGE,
 	.kind = OPTS_TEXT,
 	AT(const char *, conf.output),
 	.synonyms = "--out --output-file --outfile --out-file -O",
-	.help = "answers in prompt order, as they become ready"},
+	.help = "answers in prompt order, as they become ready (merge: the "
+		"new database, a FILE)"},
     {.letter = 'f',
 	.name = "format",
 	.arg = "jsonl|txt",
@@ -500,7 +503,7 @@ const struct opt opts_table[] = {
 	.help = "how a run that goes on is shown"},
     {.name = "json",
 	.group = OPTS_SEEING,
-	.commands = OF_RUN | OF_RESUME | OF_STATUS,
+	.commands = OF_RUN | OF_RESUME | OF_STATUS | OF_MERGE,
 	.kind = OPTS_FLAG,
 	AT(bool, conf.json),
 	.synonyms = "--summary-json --json-summary",
@@ -516,7 +519,7 @@ const struct opt opts_table[] = {
     {.letter = 'h',
 	.name = "help",
 	.group = OPTS_SEEING,
-	.commands = OF_CALLS | OF_STATUS | OF_VERIFY,
+	.commands = OF_CALLS | OF_STATUS | OF_VERIFY | OF_MERGE,
 	.kind = OPTS_FLAG,
 	AT(bool, help),
 	.synonyms = "-? --usage",

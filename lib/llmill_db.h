@@ -52,6 +52,8 @@ struct llmill_merge_conf {
 	const char *path;	   /* of the new one; nothing may be there */
 	const char *const *shards; /* one or more, then NULL */
 	int screen_fd;		   /* warnings go here (stderr); -1 none */
+	int result_fd;		   /* text is laid out for it (stdout); -1:
+				      for no terminal */
 	bool json;		   /* text is an object on one line */
 	bool take_signals;	   /* SIGINT, SIGTERM and others stop it */
 };

@@ -173,6 +173,6 @@ llmill_merge(const struct llmill_merge_conf *conf, struct llmill_text *text,
 	if (conf->json)
 		merged_render_json(&merge, &out);
 	else
-		merged_render(&merge, &out);
+		merged_render(&merge, fd_columns(conf->result_fd), &out);
 	return give(text, &out, LLMILL_EXIT_OK, err);
 }

@@ -20,22 +20,24 @@ shown_count(const struct merge *merge)
 }
 
 static void
-put_line(struct buf *out, const char *label, struct buf *list, bool is_list)
+put_line(const struct line_page *page, const char *label, struct buf *list,
+    bool is_list)
 {
-	line_put(out, label, buf_span(list), is_list);
+	line_put(page, label, buf_span(list), is_list);
 	buf_clear(list);
 }
 
 /* "17: a.db, not b.db", a line each. */
 static void
-put_conflicts(struct buf *out, const struct merge *merge, struct buf *list)
+put_conflicts(
+    const struct line_page *page, const struct merge *merge, struct buf *list)
 {
 	if (merge->conflicts == 0)
 		return;
 	line_add(list, merge->conflicts,
 	    "prompt has different answers; the first named DB's was taken:",
 	    "prompts have different answers; the first named DB's was taken:");
-	put_line(out, "differ:", list, false);
+	put_line(page, "differ:", list, false);
 	for (size_t i = 0; i < shown_count(merge); i++) {
 		const struct merge_conflict *conflict = &merge->shown[i];
 
@@ -43,16 +45,17 @@ put_conflicts(struct buf *out, const struct merge *merge, struct buf *list)
 		text_escape(list, span_of(conflict->taken), 0);
 		buf_add_text(list, ", not ");
 		text_escape(list, span_of(conflict->other), 0);
-		put_line(out, " ", list, false);
+		put_line(page, " ", list, false);
 	}
 	if (merge->conflicts > MERGE_SHOWN)
 		buf_add_text(list, "…");
-	put_line(out, " ", list, false);
+	put_line(page, " ", list, false);
 }
 
 void
-merged_render(const struct merge *merge, struct buf *out)
+merged_render(const struct merge *merge, unsigned columns, struct buf *out)
 {
+	struct line_page page = line_page(out, columns);
 	uint64_t total = merge->answered + merge->failed + merge->open;
 	struct buf list;
 	char text[32];
@@ -67,11 +70,11 @@ merged_render(const struct merge *merge, struct buf *out)
 	    text_count(merge->answered, text, sizeof(text)));
 	line_add(&list, merge->failed, "failed", "failed");
 	line_add(&list, merge->open, "open", "open");
-	put_line(out, "prompts:", &list, true);
+	put_line(&page, "prompts:", &list, true);
 	line_add(&list, merge->attempts, "try", "tries");
 	line_add(&list, merge->runs, "run", "runs");
-	put_line(out, "kept:", &list, true);
-	put_conflicts(out, merge, &list);
+	put_line(&page, "kept:", &list, true);
+	put_conflicts(&page, merge, &list);
 	buf_free(&list);
 }
 

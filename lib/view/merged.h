@@ -12,7 +12,8 @@ struct merge;
  */
 
 /* Append one block, the new database's name first. */
-void merged_render(const struct merge *merge, struct buf *out);
+void merged_render(
+    const struct merge *merge, unsigned columns, struct buf *out);
 
 /* Append one JSON object and a newline, in which nothing is left out. */
 void merged_render_json(const struct merge *merge, struct buf *out);

@@ -39,7 +39,7 @@ assert_text(const struct merge *merge, const char *want)
 	struct buf out;
 
 	buf_init(&out, TEXT_MAX_BYTES);
-	merged_render(merge, &out);
+	merged_render(merge, 0, &out);
 	assert_false(out.failed);
 	assert_string_equal(out.data, want);
 	buf_free(&out);
@@ -85,7 +85,7 @@ more_conflicts_than_are_listed_are_hinted_at(void **state)
 		merge.shown[i] = (struct merge_conflict){i + 1, "a", "b"};
 	merge.conflicts = MERGE_SHOWN + 1;
 	buf_init(&out, TEXT_MAX_BYTES);
-	merged_render(&merge, &out);
+	merged_render(&merge, 0, &out);
 	assert_non_null(strstr(out.data, "differ:   21 prompts have"));
 	assert_non_null(
 	    strstr(out.data, "          20: a, not b\n          …\n"));

@@ -342,6 +342,13 @@ commands_that_look_take_names_and_few_options(void **state)
 	refuse_for(OPTS_STATUS, WORDS("-j", "4"), "an option of run");
 	refuse_for(OPTS_STATUS, WORDS(""), "no database file");
 	refuse_for(OPTS_VERIFY, WORDS("--watch"), "an option of status");
+	opts_free(&opts);
+	assert_int_equal(opts_read(&opts, OPTS_MERGE,
+			     WORDS("a.db", "-o", "x.db"), NULL, &err),
+	    0);
+	assert_string_equal(opts.conf.output, "x.db");
+	assert_int_equal(opts.inputs.count, 1);
+	refuse_for(OPTS_MERGE, WORDS("-f", "txt"), "an option of run");
 	refuse_for(OPTS_RUN, WORDS("--watch"), "an option of status");
 }
 
