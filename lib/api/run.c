@@ -7,7 +7,6 @@
 #include "llmill_run.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -565,6 +565,8 @@ start_stranger(void)
 		execle("/bin/sleep", "sleep", "1000", NULL, nothing);
 		_exit(1);
 	}
+	while (reap_carries(pid, environ[0])) /* not yet */
+		NEED(waitpid(pid, NULL, WNOHANG) == 0);
 	return pid;
 }
 
