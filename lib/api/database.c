@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,16 @@ durable(void *arg, const struct store_durable *what)
 		coord_durable(mill->coord, what);
 }
 
+/* Did a signal come? It is heard when there is time for it. */
+static bool
+in_a_hurry(void *arg)
+{
+	struct mill *mill = arg;
+	struct pollfd look = {.fd = mill->signals.fd, .events = POLLIN};
+
+	return poll(&look, 1, 0) == 1;
+}
+
 static int
 open_store_at(
     struct mill *mill, const char *path, bool create_only, struct err *err)
@@ -40,6 +51,7 @@ open_store_at(
 	struct store_conf conf = {
 	    .path = path,
 	    .create_only = create_only,
+	    .hurry = in_a_hurry,
 	    .resumes = mill->conf->resume,
 	    .durable = durable,
 	    .arg = mill,

@@ -409,7 +409,8 @@ begin_signals(struct mill *mill, struct err *err)
 static void
 give_failure(struct mill *mill, const struct err *why, struct llmill_err *err)
 {
-	bool told = mill->coord == NULL && mill->stop.phase != STOP_NONE;
+	bool told = mill->coord == NULL && (mill_is_told_to_stop(mill) ||
+					       mill->stop.phase != STOP_NONE);
 
 	err->status = told ? mill->stop.exit_status : status_of(why->class);
 	snprintf(err->text, sizeof(err->text), "%s",

@@ -6,6 +6,7 @@
 #include "data/db.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +15,13 @@
 
 #include <sqlite3.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/must.h"
 #include "base/text.h"
 
+#define LOOK_AGAIN_MS 10    /* at a lock that somebody else holds */
 #define URI_MAX_BYTES 16384 /* a path has at most 4096, each three here */
 
 int
@@ -118,8 +121,33 @@ put_uri(struct buf *uri, const char *path, enum read_way way)
 	buf_add_text(uri, queries[way]);
 }
 
+/* SQLite asks after each look at a lock that others hold. */
 static int
-open_to_read(struct sqlite3 **db, const char *path, int patience_ms)
+wait_a_moment(void *arg, int looks)
+{
+	struct db_patience *patience = arg;
+	int64_t now_ns = clock_now_ns();
+
+	if (looks == 0)
+		patience->until_ns =
+		    clock_add(now_ns, (int64_t)patience->ms * CLOCK_MS);
+	if (now_ns >= patience->until_ns ||
+	    (patience->hurry != NULL && patience->hurry(patience->arg)))
+		return 0;
+	(void)poll(NULL, 0, LOOK_AGAIN_MS);
+	return 1;
+}
+
+void
+db_set_patience(struct sqlite3 *db, struct db_patience *patience)
+{
+	sqlite3_busy_handler(
+	    db, patience != NULL ? wait_a_moment : NULL, patience);
+}
+
+static int
+open_to_read(
+    struct sqlite3 **db, const char *path, struct db_patience *patience)
 {
 	enum read_way way = choose_way(path);
 	struct buf uri;
@@ -137,7 +165,7 @@ open_to_read(struct sqlite3 **db, const char *path, int patience_ms)
 	buf_free(&uri);
 	if (code == SQLITE_OK) {
 		distrust(*db);
-		sqlite3_busy_timeout(*db, patience_ms);
+		db_set_patience(*db, patience);
 		checkpoint_on_close(*db, false);
 	}
 	if (code == SQLITE_OK && way == READ_ALONE)
@@ -168,14 +196,14 @@ settle_mode(struct sqlite3 *db, enum db_mode mode)
 }
 
 int
-db_open(
-    struct sqlite3 **db, const char *path, enum db_mode mode, int patience_ms)
+db_open(struct sqlite3 **db, const char *path, enum db_mode mode,
+    struct db_patience *patience)
 {
 	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
 	int code;
 
 	if (mode == DB_READ)
-		return open_to_read(db, path, patience_ms);
+		return open_to_read(db, path, patience);
 	if (mode == DB_TEMPORARY) {
 		path = "";
 		flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
@@ -185,7 +213,7 @@ db_open(
 	code = sqlite3_open_v2(path, db, flags, NULL);
 	if (code == SQLITE_OK) {
 		distrust(*db);
-		sqlite3_busy_timeout(*db, patience_ms);
+		db_set_patience(*db, patience);
 		if (mode == DB_LOCAL && side_size(path, "-wal") > 0)
 			checkpoint_on_close(*db, false);
 		code = settle_mode(*db, mode);
@@ -195,12 +223,6 @@ db_open(
 		*db = NULL;
 	}
 	return code;
-}
-
-void
-db_set_patience(struct sqlite3 *db, int patience_ms)
-{
-	sqlite3_busy_timeout(db, patience_ms);
 }
 
 int

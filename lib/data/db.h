@@ -25,17 +25,25 @@ enum db_mode {
 			     beside it; syncing is the caller's business */
 };
 
+/* How long to wait for another program's lock. */
+struct db_patience {
+	int ms;
+	bool (*hurry)(void *arg); /* wait no longer? NULL: never in a hurry */
+	void *arg;
+	int64_t until_ns; /* of the wait at hand */
+};
+
 /*
  * Open an existing file (DB_TEMPORARY: a new one), with synchronous FULL and
- * nothing trusted. Waits for locks up to patience_ms. A -wal that was left
- * there stays as it is until db_settle.
+ * nothing trusted. Waits for locks as patience says (lent while it holds; NULL:
+ * not at all). A -wal that was left there stays as it is until db_settle.
  * Gives SQLITE_OK with *db; else *db is NULL.
  */
-int db_open(
-    struct sqlite3 **db, const char *path, enum db_mode mode, int patience_ms);
+int db_open(struct sqlite3 **db, const char *path, enum db_mode mode,
+    struct db_patience *patience);
 
-/* Wait this long for locks from now on. */
-void db_set_patience(struct sqlite3 *db, int patience_ms);
+/* Wait so for locks from now on; NULL: not at all. */
+void db_set_patience(struct sqlite3 *db, struct db_patience *patience);
 
 /* Keep at most so many KiB of pages in memory; SQLite's own choice is 2000. */
 int db_set_cache(struct sqlite3 *db, int kib);

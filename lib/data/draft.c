@@ -57,7 +57,7 @@ open_file(struct draft *draft, struct err *err)
 	if (real == NULL)
 		return err_set_errno(
 		    err, "cannot write %s", draft->place.part_path);
-	code = db_open(&draft->db, real, DB_BUILD, 0);
+	code = db_open(&draft->db, real, DB_BUILD, NULL);
 	free(real);
 	return code == SQLITE_OK ? 0 : draft_fail(draft, code, err);
 }

@@ -63,7 +63,8 @@ is_usable(const char *path, const char *digest, bool finished)
 	int64_t any_open = 0;
 	bool usable;
 
-	if (lock_is_held(path) || db_open(&db, path, DB_READ, 0) != SQLITE_OK)
+	if (lock_is_held(path) ||
+	    db_open(&db, path, DB_READ, NULL) != SQLITE_OK)
 		return false;
 	usable = is_same_plan(db, digest) &&
 		 db_number(db, SQL_ANY_OPEN, &any_open) == SQLITE_OK &&

@@ -284,7 +284,7 @@ begin_writing(struct store *store)
 		return;
 	/* Only now: a bulk insert is written once without WAL. */
 	code = db_enter_journal(store->db, store->mode);
-	db_set_patience(store->db, 0);
+	db_set_patience(store->db, NULL);
 	if (code != SQLITE_OK)
 		store_take_trouble(store, code, clock_now_ns());
 }
@@ -298,7 +298,7 @@ store_load(struct store *store, const struct plan *plan, uint8_t *states,
 
 	*counts = (struct store_counts){0};
 	plan_digest(plan, store->plan);
-	db_set_patience(store->db, store->patience_ms);
+	db_set_patience(store->db, &store->patience);
 	code = db_run(store->db, "BEGIN IMMEDIATE");
 	if (code != SQLITE_OK)
 		return fail(store, code, err);

@@ -88,7 +88,8 @@ peek_open(struct peek *peek, const char *path, struct err *err)
 		return err_set(err, ERR_INPUT, "%s: %s", path, strerror(errno));
 	/* Before the snapshot: a run that ends meanwhile is no lost one. */
 	peek->is_running = lock_find_holder(peek->path, &peek->holder);
-	code = db_open(&peek->db, peek->path, DB_READ, PATIENCE_MS);
+	peek->patience.ms = PATIENCE_MS;
+	code = db_open(&peek->db, peek->path, DB_READ, &peek->patience);
 	if (code != SQLITE_OK)
 		peek_fail(peek, code, err);
 	else if (look(peek, err) == 0)

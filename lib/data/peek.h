@@ -14,6 +14,7 @@ struct err;
  */
 struct peek {
 	struct sqlite3 *db;
+	struct db_patience patience;
 	const char *name;	   /* as given, lent, for people */
 	char *path;		   /* real */
 	enum schema_kind kind;	   /* SCHEMA_OURS or SCHEMA_SEED */

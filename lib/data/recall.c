@@ -22,6 +22,7 @@
 static int
 mend(const char *path, struct err *err)
 {
+	struct db_patience patience = {.ms = MEND_PATIENCE_MS};
 	struct sqlite3 *db;
 	struct lock lock;
 	int64_t objects;
@@ -29,7 +30,7 @@ mend(const char *path, struct err *err)
 
 	if (lock_take(&lock, path, err) == -1)
 		return -1;
-	code = db_open(&db, path, DB_NETWORK, MEND_PATIENCE_MS);
+	code = db_open(&db, path, DB_NETWORK, &patience);
 	if (code == SQLITE_OK)
 		code = db_number(db, SQL_COUNT_OBJECTS, &objects);
 	if (code != SQLITE_OK)

@@ -68,7 +68,7 @@ mend_wal(struct store *store)
 	if (code != SQLITE_OK)
 		return code;
 	store_disconnect(store);
-	return store_connect(store, 0);
+	return store_connect(store);
 }
 
 /* Is the file that is there now the database that we filled? */
@@ -77,7 +77,7 @@ reconnect(struct store *store)
 {
 	int64_t id = 0;
 	int64_t last = 0;
-	int code = store_connect(store, 0);
+	int code = store_connect(store);
 
 	if (code == SQLITE_OK)
 		code = db_number(store->db, "PRAGMA application_id", &id);
@@ -230,7 +230,7 @@ rescue(struct store *store)
 	} else {
 		free(path);
 	}
-	return store_connect(store, 0);
+	return store_connect(store);
 }
 
 int

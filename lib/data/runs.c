@@ -77,7 +77,7 @@ store_begin_run(struct store *store, const struct plan *plan,
 	buf_init(&settings, SETTINGS_MAX_BYTES);
 	put_settings(&settings, plan, store->settings,
 	    run->settings == NULL ? "{}" : run->settings);
-	db_set_patience(store->db, store->patience_ms);
+	db_set_patience(store->db, &store->patience);
 	code = settings.failed ? SQLITE_NOMEM
 			       : db_run(store->db, "BEGIN IMMEDIATE");
 	if (code == SQLITE_OK)
@@ -89,7 +89,7 @@ store_begin_run(struct store *store, const struct plan *plan,
 		code = db_run(store->db, "COMMIT");
 	}
 	buf_free(&settings);
-	db_set_patience(store->db, 0);
+	db_set_patience(store->db, NULL);
 	if (code == SQLITE_OK)
 		return 0;
 	store->run_id = 0;

@@ -69,9 +69,9 @@ store_prepare(struct store *store)
 }
 
 int
-store_connect(struct store *store, int patience_ms)
+store_connect(struct store *store)
 {
-	int code = db_open(&store->db, store->path, store->mode, patience_ms);
+	int code = db_open(&store->db, store->path, store->mode, NULL);
 
 	if (code == SQLITE_OK) {
 		db_settle(store->db);
@@ -126,8 +126,10 @@ store_new(const struct store_conf *conf, struct err *err)
 	store->durable = conf->durable;
 	store->resumes = conf->resumes;
 	store->arg = conf->arg;
-	store->patience_ms =
+	store->patience.ms =
 	    conf->patience_ms > 0 ? conf->patience_ms : PATIENCE_MS;
+	store->patience.hurry = conf->hurry;
+	store->patience.arg = conf->arg;
 	note_queue_init(&store->queue);
 	buf_init(&store->result, RESULT_MAX_BYTES);
 	buf_init(&store->columns, ROW_MAX_BYTES);
@@ -240,7 +242,7 @@ open_database(struct store *store, struct err *err)
 {
 	int64_t seed = 0;
 	int code =
-	    db_open(&store->db, store->path, store->mode, store->patience_ms);
+	    db_open(&store->db, store->path, store->mode, &store->patience);
 
 	if (code != SQLITE_OK)
 		return db_fail(err, store->db, code, store_name(store));
@@ -377,7 +379,9 @@ store_close(struct store *store, const char *status, int limit_ms)
 	store_settle(store, limit_ms);
 	health = store_health(store, NULL);
 	if (store->db != NULL) {
-		db_set_patience(store->db, PATIENCE_END_MS);
+		store->patience.ms = PATIENCE_END_MS;
+		store->patience.hurry = NULL;
+		db_set_patience(store->db, &store->patience);
 		store_end_run(store, status);
 		if (store->is_loaded && store->mode != DB_TEMPORARY)
 			leave_one_file(store);

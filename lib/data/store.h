@@ -59,6 +59,8 @@ struct store_conf {
 			    whatever their ids, and other settings are meant */
 	int patience_ms; /* at the start, for another program's lock; 0: 30 s
 			  */
+	/* Wait for that lock no longer? NULL: never in a hurry. */
+	bool (*hurry)(void *arg);
 	/* After a COMMIT (or a spill), once per note, in order. */
 	void (*durable)(void *arg, const struct store_durable *what);
 	void *arg;

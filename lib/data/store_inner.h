@@ -41,7 +41,7 @@ struct store {
 	bool is_seed;	       /* '' and 'NA' are open */
 	bool is_noted;	       /* something was remembered */
 	bool is_rescued; /* the file went away; path is where we are now */
-	int patience_ms; /* for other programs' locks before the first call */
+	struct db_patience patience; /* before the first call */
 
 	void (*durable)(void *arg, const struct store_durable *what);
 	void *arg;
@@ -94,7 +94,7 @@ int store_learn_ids(struct store *store, uint32_t count, uint32_t *stored,
     bool gaps_allowed, struct err *err);
 
 /* store.c: open the database and prepare all statements; a SQLite code. */
-int store_connect(struct store *store, int patience_ms);
+int store_connect(struct store *store);
 int store_prepare(struct store *store);
 void store_disconnect(struct store *store);
 

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: ISC
 """Signals: who stops what, how long it may take, what is kept."""
 
+import contextlib
 import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import time
 
@@ -309,6 +311,26 @@ def test_a_signal_while_a_server_is_asked_for_its_model_is_heeded(
     assert done.status == status, done
     assert done.seconds < 5
     assert os.listdir(mill.dir) == ["p"]
+
+
+@pytest.mark.parametrize("name, status", EARLY)
+def test_a_signal_while_another_program_locks_the_database_is_heeded(
+        mill, name, status):
+    mill.write("p", "a\n")
+    command = ["run", "p", "--db", "x.db", "--", "cat"]
+    assert mill.run(*command).status == 0
+    with contextlib.closing(sqlite3.connect(mill.dir / "x.db")) as link:
+        link.execute("BEGIN EXCLUSIVE")
+        run = mill.start(*command, terminal=True)
+        # Its lock is the last that it takes before.
+        until(lambda: any("x.db.lock" in what or "x.db-lock" in what
+                          for process in mill.processes()
+                          for what in process.fds().values()), "its lock")
+        time.sleep(0.3)
+        run.signal(getattr(signal, name))
+        done = run.wait(2)
+    assert done.status == status, done
+    assert mill.run(*command).status == 0
 
 
 def test_a_stop_while_a_server_is_asked_for_its_model_is_no_end(mill, stub):
