@@ -71,7 +71,7 @@ def test_a_crash_a_hang_and_a_stubborn_family_cost_two_rows(mill):
     mill.no_process_left(0)
     results = mill.results("x.db")
     assert results[0] == ("Error: Failed after 3 attempts: "
-                          "signal 11 (Segmentation fault)")
+                          "command crashed: signal 11 (Segmentation fault)")
     assert results[1] == ("Error: Failed after 3 attempts: "
                           "no answer within 0.6 s")
     assert results[2:] == [f"echo: {prompt}" for prompt in prompts[2:]]
@@ -92,7 +92,7 @@ def test_killed_workers_cost_only_their_own_prompts(mill, backend):
     print("seed", seed)
     chance = random.Random(seed)
     run = mill.start("run", "p", "-j", "4", "--db", "x.db", "--json", "-q",
-                     "--poison", "1000", "--retry-attempts", "1000",
+                     "--poison", "255", "--retry-attempts", "1000",
                      "--retry-delay", "0", *backend)
     hits = 0
     while run.popen.poll() is None and hits < 20:
