@@ -10,6 +10,7 @@ Fixtures
 
 import contextlib
 import fcntl
+import itertools
 import os
 import pathlib
 import pty
@@ -181,7 +182,7 @@ class Mill:
         self.dir = path / "work"  # where it runs; nothing but its files
         self.aside = path / "aside"  # what it printed, $HOME, $TMPDIR
         self.marker = uuid.uuid4().hex
-        self.count = 0
+        self.numbers = itertools.count(1)  # of runs
         self.masters = []
         self.places = {self.dir}
         for new in (self.dir, self.aside, self.aside / "home",
@@ -205,11 +206,11 @@ class Mill:
         It has a session of its own: without terminal=True no controlling
         terminal. screen=True makes that terminal its stderr, too.
         """
-        self.count += 1
+        number = next(self.numbers)
         self.places.add(pathlib.Path(cwd or self.dir).resolve())
-        out = self.aside / f"out{self.count}"
-        err = self.aside / f"err{self.count}"
-        given = self.aside / f"in{self.count}"
+        out = self.aside / f"out{number}"
+        err = self.aside / f"err{number}"
+        given = self.aside / f"in{number}"
         given.write_bytes(stdin.encode() if isinstance(stdin, str) else stdin)
         master = slave = None
         if terminal:
@@ -229,7 +230,8 @@ class Mill:
                 [str(a) for a in (*before, program, *args)],
                 stdin=fd0, stdout=fd1, stderr=slave if screen else fd2,
                 env=self.env(**(env or {})), cwd=cwd or self.dir,
-                start_new_session=True, preexec_fn=in_child)
+                start_new_session=True,
+                preexec_fn=in_child if terminal or preexec else None)
         if slave is not None:
             os.close(slave)
         return Running(self, popen, out, err, master)
