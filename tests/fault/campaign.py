@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: ISC
+"""What all fault tests share: how much of the campaign is run, its seed, its
+figures, and the stub server's log read piece by piece.
+
+The program itself is driven by the Mill of tests/cmd/conftest.py."""
+
+import concurrent.futures
+import contextlib
+import importlib.util
+import json
+import os
+import pathlib
+import random
+import sqlite3
+import sys
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TOOLS = pathlib.Path(os.environ.get("FAULT_TOOLS") or
+                     ROOT / "build/release/tests/fault").resolve()
+LONG = os.environ.get("FAULT_LONG", "") not in ("", "0")
+WITHIN = 2.0  # seconds after which no process may be alive
+HANDS = len(os.sched_getaffinity(0))  # cases at the same time
+
+# There are two files of the name conftest: this one goes by another.
+_spec = importlib.util.spec_from_file_location(
+    "black_box", ROOT / "tests/cmd/conftest.py")
+black_box = sys.modules["black_box"] = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(black_box)
+Mill, until, StubServer = (
+    black_box.Mill, black_box.until, black_box.StubServer)
+
+figures = []  # lines for the end of the session
+
+
+def amount(sample, whole):
+    """How much is done: a sample, or the long column of the table."""
+    return whole if LONG else sample
+
+
+def report(row, text):
+    """A line for people, printed at the end whatever the verdict."""
+    figures.append(f"{row}: {text}")
+    print(figures[-1])
+
+
+def new_seed(row):
+    """A seed, printed; FAULT_SEED in the environment sets it."""
+    seed = int(os.environ.get("FAULT_SEED") or random.randrange(1 << 32))
+    report(row, f"seed {seed}")
+    return seed
+
+
+def shim(name, **words):
+    """Environment that puts tests/fault/NAME.c in front of the libraries."""
+    return {"LD_PRELOAD": str(TOOLS / f"{name}.so"),
+            **{key: str(value) for key, value in words.items()}}
+
+
+def side_by_side(task, cases, hands=HANDS):
+    """Do task(case) for all, some at the same time; gives what they gave.
+    The first failure is raised, once nothing runs any more."""
+    with concurrent.futures.ThreadPoolExecutor(hands) as pool:
+        futures = [pool.submit(task, case) for case in cases]
+        concurrent.futures.wait(
+            futures, return_when=concurrent.futures.FIRST_EXCEPTION)
+        for future in futures:
+            future.cancel()
+    return [future.result() for future in futures if not future.cancelled()]
+
+
+@contextlib.contextmanager
+def mill_in(path):
+    """A Mill outside of the fixture: one of many in a test."""
+    path.mkdir(parents=True)
+    mill = Mill(path)
+    try:
+        yield mill
+        mill.no_process_left(WITHIN)
+    finally:
+        mill.kill_all()
+        mill.close()
+
+
+def acknowledged(out):
+    """What a -o - -f jsonl stream counts as done: id → answer. A torn last
+    line says nothing."""
+    lines = out.split("\n")[:-1]
+    return {row["id"]: row["result"]
+            for row in map(json.loads, lines) if row["ok"]}
+
+
+def rows_of(mill, db="x.db"):
+    """id → result of all prompts that are in the database; {} without."""
+    if not mill.db(db).exists():
+        return {}
+    try:
+        return dict(mill.sql("SELECT id, result FROM llm_results", db=db))
+    except sqlite3.OperationalError as error:
+        assert "no such table" in str(error), error
+        return {}
+
+
+def answers_of(mill, db="x.db"):
+    return {id: result for id, result in rows_of(mill, db).items()
+            if result is not None}
+
+
+def spilled(*directories, name="x.db"):
+    """id → answer of what spill files hold."""
+    found = {}
+    for directory in directories:
+        path = directory / f"{name}.spill.jsonl"
+        lines = path.read_text().split("\n")[:-1] if path.exists() else []
+        for line in lines:
+            with contextlib.suppress(ValueError):  # torn, and ended later
+                row = json.loads(line)
+                if row["state"] == "answered":
+                    found[row["id"]] = row["text"]
+    return found
+
+
+class CallLog:
+    """The stub server's own log, read once, piece by piece."""
+
+    def __init__(self, stub):
+        self.stub = stub
+        self.file = open(stub.log_path, encoding="utf-8")
+        self.rest = ""
+
+    def settle(self):
+        """Wait until the server has read what was sent to it before."""
+        base = self.stub.url.rsplit("/", 1)[0]
+        for _ in range(2):
+            with urllib.request.urlopen(base + "/health", timeout=20) as done:
+                done.read()
+
+    def more(self):
+        """Chat requests since the last time."""
+        self.settle()
+        text = self.rest + self.file.read()
+        *lines, self.rest = text.split("\n")
+        rows = map(json.loads, lines)
+        return [row for row in rows if row["event"] == "request" and
+                row["method"] == "POST"]
+
+    def close(self):
+        self.file.close()
