@@ -288,6 +288,13 @@ db_leave_journal(struct sqlite3 *db)
 }
 
 int
+db_empty_wal(struct sqlite3 *db)
+{
+	return sqlite3_wal_checkpoint_v2(
+	    db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+}
+
+int
 db_number(struct sqlite3 *db, const char *sql, int64_t *number)
 {
 	struct sqlite3_stmt *stmt;

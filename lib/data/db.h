@@ -56,6 +56,10 @@ void db_settle(struct sqlite3 *db);
 int db_enter_journal(struct sqlite3 *db, enum db_mode mode);
 int db_leave_journal(struct sqlite3 *db);
 
+/* Write all of the -wal into the database, synced, and begin it anew. Gives
+ * SQLITE_BUSY while somebody reads in it. */
+int db_empty_wal(struct sqlite3 *db);
+
 /* Run SQL without a result. */
 int db_run(struct sqlite3 *db, const char *sql);
 

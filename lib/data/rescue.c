@@ -41,6 +41,13 @@ wal_stat(const struct store *store, struct stat *st)
 	return done;
 }
 
+void
+store_know_wal(struct store *store)
+{
+	if (store->mode != DB_LOCAL || wal_stat(store, &store->wal) == -1)
+		store->wal.st_ino = 0;
+}
+
 /* Did the -wal file that we write into go away? */
 static bool
 is_wal_lost(struct store *store)
@@ -61,12 +68,12 @@ is_wal_lost(struct store *store)
 static int
 mend_wal(struct store *store)
 {
-	int code = db_run(store->db, "PRAGMA wal_checkpoint(TRUNCATE)");
+	int code = db_empty_wal(store->db);
 
-	log_say(LOG_ERROR, "%s-wal was removed; its content is saved",
-	    store->shown);
 	if (code != SQLITE_OK)
 		return code;
+	log_say(LOG_ERROR, "%s-wal was removed; its content is saved",
+	    store->shown);
 	store_disconnect(store);
 	return store_connect(store);
 }
@@ -86,6 +93,10 @@ reconnect(struct store *store)
 	if (code == SQLITE_OK && (id != SQL_APPLICATION_ID ||
 				     last < store_id(store, store->count - 1)))
 		code = SQLITE_NOTADB;
+	/* What the broken connection wrote there can be read, and may be on
+	 * the disk or not: a commit that finds it there writes nothing. */
+	if (code == SQLITE_OK && store->mode == DB_LOCAL)
+		code = db_empty_wal(store->db);
 	if (code != SQLITE_OK)
 		store_disconnect(store);
 	return code;

@@ -79,7 +79,9 @@ store_connect(struct store *store)
 	}
 	if (code == SQLITE_OK)
 		code = store_prepare(store);
-	if (code != SQLITE_OK)
+	if (code == SQLITE_OK)
+		store_know_wal(store);
+	else
 		store_disconnect(store);
 	return code;
 }

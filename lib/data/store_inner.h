@@ -127,6 +127,9 @@ void store_end_trouble(struct store *store);
 /* Write what is fresh into the spill file. */
 void store_spill(struct store *store, int64_t now_ns);
 
+/* rescue.c: remember which -wal file is ours. */
+void store_know_wal(struct store *store);
+
 /* rescue.c: is the connection open, and does it lead to the file at the path?
  * Mends it where it can. A SQLite code. */
 int store_mend(struct store *store);
