@@ -53,6 +53,18 @@ exit_status(const struct mill *mill)
 	return status;
 }
 
+/* Before the output is completed: it shows what is saved, wherever. */
+static void
+settle_store(struct mill *mill)
+{
+	if (mill->store == NULL)
+		return;
+	store_settle(mill->store,
+	    is_whole(mill) && store_health(mill->store, NULL) != STORE_SPILLED
+		? END_SAVE_WITHIN_MS
+		: END_SAVE_IN_HASTE_MS);
+}
+
 static void
 close_output(struct mill *mill)
 {
@@ -79,10 +91,6 @@ close_store(struct mill *mill, char *spill_path, size_t size)
 
 	if (mill->store == NULL)
 		return;
-	store_settle(mill->store,
-	    is_whole(mill) && store_health(mill->store, NULL) != STORE_SPILLED
-		? END_SAVE_WITHIN_MS
-		: END_SAVE_IN_HASTE_MS);
 	path = store_spill_path(mill->store);
 	if (path == NULL)
 		path = store_path(mill->store); /* rescued, elsewhere */
@@ -239,6 +247,7 @@ mill_finish(struct mill *mill)
 	char spill_path[PATH_MAX] = "";
 	int status;
 
+	settle_store(mill);
 	close_output(mill);
 	read_examples(mill);
 	close_store(mill, spill_path, sizeof(spill_path));
@@ -256,5 +265,6 @@ mill_abandon(struct mill *mill)
 		export_close(mill->output, mill->store, false, NULL);
 	mill->output = NULL;
 	stop_ask(&mill->stop, STOP_EXIT_EARLY, ""); /* not "finished" */
+	settle_store(mill);
 	close_store(mill, spill_path, sizeof(spill_path));
 }
