@@ -289,6 +289,13 @@ spill_clear(struct spill *spill)
 	spill->now = NO_PLACE;
 }
 
+static int
+say_unusable(const struct spill_file *file, struct err *err)
+{
+	return err_set_errno(
+	    err, "answers wait in %s, which cannot be used", file->path);
+}
+
 int
 spill_hold(struct spill *spill, size_t place, struct err *err)
 {
@@ -309,6 +316,12 @@ spill_hold(struct spill *spill, size_t place, struct err *err)
 		log_say(LOG_WARN, "%s is in use by another llmill; left there",
 		    file->path);
 		return 0;
+	case EACCES:
+		if (access(file->path, F_OK) == 0)
+			return say_unusable(file, err);
+		log_say(LOG_WARN, "%s cannot be looked for: %s", file->path,
+		    strerror(EACCES));
+		return 0;
 	case EPERM:
 	case ELOOP:
 		log_say(LOG_WARN,
@@ -316,8 +329,7 @@ spill_hold(struct spill *spill, size_t place, struct err *err)
 		    file->path);
 		return 0;
 	default:
-		return err_set_errno(err,
-		    "answers wait in %s, which cannot be used", file->path);
+		return say_unusable(file, err);
 	}
 }
 
