@@ -42,10 +42,36 @@ wal_stat(const struct store *store, struct stat *st)
 }
 
 void
-store_know_wal(struct store *store)
+store_know_files(struct store *store)
 {
+	struct stat st;
+
 	if (store->mode != DB_LOCAL || wal_stat(store, &store->wal) == -1)
 		store->wal.st_ino = 0;
+	if (store->path != NULL && stat(store->path, &st) == 0)
+		store->file_bytes = st.st_size;
+}
+
+/* Did somebody cut the file off? It never shrinks by itself. */
+static bool
+is_cut(struct store *store)
+{
+	struct stat st;
+
+	if (!store->is_cut && stat(store->path, &st) == 0) {
+		store->is_cut = st.st_size < store->file_bytes;
+		store->file_bytes = st.st_size;
+	}
+	return store->is_cut;
+}
+
+/* What cannot be looked at was not removed: it may be there again. */
+static bool
+can_be_looked_at(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 || errno == ENOENT || errno == ENOTDIR;
 }
 
 /* Did the -wal file that we write into go away? */
@@ -250,13 +276,16 @@ store_mend(struct store *store)
 	int moved = 0;
 
 	if (store->db == NULL)
-		return reconnect(store);
+		return store->is_cut ? SQLITE_CORRUPT : reconnect(store);
 	if (store->mode == DB_TEMPORARY)
 		return SQLITE_OK;
 	if (sqlite3_file_control(store->db, "main", SQLITE_FCNTL_HAS_MOVED,
 		&moved) == SQLITE_OK &&
 	    moved)
-		return rescue(store);
+		return can_be_looked_at(store->path) ? rescue(store)
+						     : SQLITE_CANTOPEN;
+	if (is_cut(store))
+		return SQLITE_CORRUPT;
 	if (store->mode == DB_LOCAL && is_wal_lost(store))
 		return mend_wal(store);
 	return SQLITE_OK;

@@ -90,7 +90,7 @@ store_begin_run(struct store *store, const struct plan *plan,
 	}
 	buf_free(&settings);
 	db_set_patience(store->db, NULL);
-	store_know_wal(store); /* SQLite has made it by now */
+	store_know_files(store); /* SQLite has made it by now */
 	if (code == SQLITE_OK)
 		return 0;
 	store->run_id = 0;

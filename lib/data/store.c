@@ -80,7 +80,7 @@ store_connect(struct store *store)
 	if (code == SQLITE_OK)
 		code = store_prepare(store);
 	if (code == SQLITE_OK)
-		store_know_wal(store);
+		store_know_files(store);
 	else
 		store_disconnect(store);
 	return code;
@@ -96,6 +96,7 @@ store_disconnect(struct store *store)
 	sqlite3_close(store->db);
 	store->db = NULL;
 	store->wal.st_ino = 0;
+	store->file_bytes = 0;
 }
 
 static void

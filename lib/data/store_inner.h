@@ -55,9 +55,11 @@ struct store {
 	int64_t run_id;	   /* 0: store_begin_run was not called */
 
 	struct note_queue queue;
-	int64_t due_ns;	   /* when the next commit may be */
-	int64_t commit_ns; /* spent in commits */
-	struct stat wal;   /* which -wal file is ours; st_ino 0 unknown */
+	int64_t due_ns;	    /* when the next commit may be */
+	int64_t commit_ns;  /* spent in commits */
+	int64_t file_bytes; /* of the database, 0 unknown */
+	bool is_cut;	    /* somebody cut it off: nothing goes there */
+	struct stat wal;    /* which -wal file is ours; st_ino 0 unknown */
 
 	bool in_trouble;
 	int64_t trouble_ns; /* since when */
@@ -127,8 +129,8 @@ void store_end_trouble(struct store *store);
 /* Write what is fresh into the spill file. */
 void store_spill(struct store *store, int64_t now_ns);
 
-/* rescue.c: remember which -wal file is ours. */
-void store_know_wal(struct store *store);
+/* rescue.c: remember which -wal file is ours, and how long the database is. */
+void store_know_files(struct store *store);
 
 /* rescue.c: is the connection open, and does it lead to the file at the path?
  * Mends it where it can. A SQLite code. */

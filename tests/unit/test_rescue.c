@@ -138,6 +138,25 @@ rescue_trusts_no_wal_whose_sync_failed(void **state)
 	room_free(&room);
 }
 
+static void
+rescue_writes_nothing_into_a_file_that_was_cut_off(void **state)
+{
+	const char *text;
+	struct room room;
+
+	(void)state;
+	room_init(&room, 3);
+	assert_int_equal(room_open(&room), 0);
+	assert_int_equal(truncate("runs.db", 0), 0);
+	room_answer(&room, 0, "an answer");
+	for (int i = 0; i < 3; i++)
+		commit_forced(&room);
+	assert_int_equal(room.told_count, 0);
+	assert_int_equal(store_health(room.store, &text), STORE_TROUBLED);
+	assert_non_null(strstr(text, "corrupt"));
+	room_free(&room);
+}
+
 int
 main(void)
 {
@@ -145,6 +164,7 @@ main(void)
 	    IN_SCRATCH(rescue_notices_a_wal_removed_before_the_first_answer),
 	    IN_SCRATCH(rescue_keeps_a_removed_wal_while_somebody_reads_in_it),
 	    IN_SCRATCH(rescue_trusts_no_wal_whose_sync_failed),
+	    IN_SCRATCH(rescue_writes_nothing_into_a_file_that_was_cut_off),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
