@@ -15,6 +15,8 @@ import sqlite3
 import sys
 import urllib.request
 
+import pytest
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOOLS = pathlib.Path(os.environ.get("FAULT_TOOLS") or
                      ROOT / "build/release/tests/fault").resolve()
@@ -29,6 +31,17 @@ black_box = sys.modules["black_box"] = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(black_box)
 Mill, until, StubServer = (
     black_box.Mill, black_box.until, black_box.StubServer)
+
+
+def _is_root():
+    """Of the machine, not of a namespace of our own."""
+    words = pathlib.Path("/proc/self/uid_map").read_text().split()
+    return os.getuid() == 0 and words[:2] == ["0", "0"]
+
+
+needs_loop_devices = pytest.mark.skipif(
+    not (_is_root() and os.path.exists("/dev/loop-control")),
+    reason="mounts and loop devices are for root")
 
 figures = []  # lines for the end of the session
 

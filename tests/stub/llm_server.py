@@ -36,6 +36,7 @@ do (what is not said is as in the default answer)
     "finish_reason", "usage", "model"
     "gzip": true   compressed, with Content-Encoding
     "delay"        seconds before anything is sent
+    "until"        a path: nothing is sent before a file is there
     "chunk"        body in chunks of n bytes (Transfer-Encoding: chunked),
     "chunk_delay"  seconds between two of them
     "split": true  head and body in two packets, without TCP_NODELAY
@@ -90,6 +91,7 @@ import time
 
 BODY_MAX = 1 << 30
 CHAT = "/chat/completions"
+GATE_NAP = 0.01  # seconds between two looks at the file of "until"
 
 
 def last_user_text(body):
@@ -376,6 +378,8 @@ class Connection(asyncio.Protocol):
         delay = do.get("delay", self.server.delay)
         if delay > 0:
             await asyncio.sleep(delay)
+        while "until" in do and not os.path.exists(do["until"]):
+            await asyncio.sleep(GATE_NAP)
         if do.get("hang"):
             await asyncio.Event().wait()
         if do.get("close"):
