@@ -178,20 +178,22 @@ open_to_read(
 }
 
 /* What a connection is told before its first access: later WAL's shared
- * memory would be used after all, and a journal be made. */
+ * memory would be used after all, and a journal be made. EXTRA is FULL, and
+ * where the removal of a journal ends a transaction, that is synced, too: a
+ * spill file is removed after it. */
 static int
 settle_mode(struct sqlite3 *db, enum db_mode mode)
 {
 	switch (mode) {
 	case DB_NETWORK:
-		return db_run(db, "PRAGMA synchronous = FULL;"
+		return db_run(db, "PRAGMA synchronous = EXTRA;"
 				  "PRAGMA locking_mode = EXCLUSIVE");
 	case DB_BUILD:
 		return db_run(db, "PRAGMA synchronous = OFF;"
 				  "PRAGMA locking_mode = EXCLUSIVE;"
 				  "PRAGMA journal_mode = MEMORY");
 	default:
-		return db_run(db, "PRAGMA synchronous = FULL");
+		return db_run(db, "PRAGMA synchronous = EXTRA");
 	}
 }
 

@@ -34,7 +34,7 @@ struct db_patience {
 };
 
 /*
- * Open an existing file (DB_TEMPORARY: a new one), with synchronous FULL and
+ * Open an existing file (DB_TEMPORARY: a new one), with synchronous EXTRA and
  * nothing trusted. Waits for locks as patience says (lent while it holds; NULL:
  * not at all). A -wal that was left there stays as it is until db_settle.
  * Gives SQLITE_OK with *db; else *db is NULL.
