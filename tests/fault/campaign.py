@@ -134,11 +134,14 @@ def spilled(*directories, name="x.db"):
 
 
 class CallLog:
-    """The stub server's own log, read once, piece by piece."""
+    """The stub server's own log from now on, read once, piece by piece."""
 
-    def __init__(self, stub):
+    def __init__(self, stub, whole=False):
         self.stub = stub
         self.file = open(stub.log_path, encoding="utf-8")
+        if not whole:
+            self.settle()
+            self.file.seek(0, os.SEEK_END)
         self.rest = ""
 
     def settle(self):
