@@ -47,6 +47,7 @@ class Cut:
                 self.lost = len(acked.items() - held.items())
                 if env is None:
                     self.go_on(held)
+            self.image.unlink()  # it lies in memory
 
     @contextlib.contextmanager
     def mounted(self):
