@@ -22,6 +22,7 @@
 #define COORD_LOOK_NS (500 * CLOCK_MS)	  /* to notice that we were stopped */
 #define COORD_LEAVE_WITHIN (1 * CLOCK_S)  /* for idle workers at the end */
 #define COORD_KILL_GRACE (500 * CLOCK_MS) /* after a second Ctrl-C */
+#define COORD_SAVE_WITHIN (2 * CLOCK_S)	  /* trouble is spilled after 1 s */
 
 struct coord *
 coord_new(const struct coord_conf *conf, struct err *err)
@@ -301,11 +302,26 @@ dismiss_workers(struct coord *coord)
 	}
 }
 
+/* The output shows what is saved: trouble of the last second goes first, into
+ * the database or into the spill file. */
+static int
+save_for_output(struct coord *coord, struct err *err)
+{
+	int64_t until_ns = clock_add(clock_now_ns(), COORD_SAVE_WITHIN);
+	int result = 0;
+
+	while (result == 0 && coord->phase == STOP_NONE &&
+	       coord->watch.output != NULL &&
+	       store_waiting(coord->conf.store) > 0 && coord->now_ns < until_ns)
+		result = turn(coord, err);
+	return result;
+}
+
 /* However slow its reader is: until it has all, or a signal ends the wait. */
 static int
 finish_output(struct coord *coord, struct err *err)
 {
-	int result = 0;
+	int result = save_for_output(coord, err);
 
 	watch_finish(&coord->watch);
 	while (result == 0 && coord->phase == STOP_NONE &&
