@@ -87,6 +87,26 @@ def test_the_same_command_goes_on_with_what_is_open(mill):
                     db="out.db") == [(2,)]
 
 
+def test_resume_goes_on_from_it_alone(mill):
+    mill.write("in.jsonl", "".join(json.dumps({
+        "messages": [{"role": "system", "content": "s"},
+                     {"role": "user", "content": f"p{n}"}],
+        "id": f"c{n}", "n": n}) + "\n" for n in range(8)))
+    for db, span in ("a.db", "1:3"), ("b.db", "3:6"):
+        mill.run("run", "in.jsonl", "--backend", "echo", "--db", db,
+                 "--range", span)
+    merge(mill, "a.db", "b.db")
+    (mill.dir / "in.jsonl").rename(mill.dir / "gone.jsonl")
+    done = mill.run("resume", "out.db", "-o", "-")
+    assert done.status == 0, done
+    rows = [json.loads(line) for line in done.out.splitlines()]
+    assert [(row["custom_id"], row["n"]) for row in rows] == [
+        (f"c{n}", n) for n in range(8)]
+    # The same list finds nothing else in it.
+    done = mill.run("run", "gone.jsonl", "--backend", "echo", "--db", "out.db")
+    assert done.status == 0 and "8 of 8 answered, 0 to do" in done.err, done
+
+
 def test_json_has_the_same_numbers(mill):
     part(mill, 1, 12, "a.db", "echo:fail=40%,seed=3", "--retry-attempts", 1)
     make(mill, 20, "echo", "b.db")
