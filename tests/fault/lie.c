@@ -16,10 +16,13 @@
 #include "shim.h"
 
 #define COMMITS_KEPT 3 /* until the prompts are there */
+#define PATIENCE_MS 2000
+#define PATIENCE_NAP_MS 100
 
 static int (*real_sqlite3_exec)(sqlite3 *, const char *,
     int (*)(void *, int, char **, char **), void *, char **);
-static int (*real_sqlite3_busy_timeout)(sqlite3 *, int);
+static int (*real_sqlite3_busy_handler)(
+    sqlite3 *, int (*)(void *, int), void *);
 static int (*real_fcntl)(int, int, void *);
 static int (*real_fsync)(int);
 static int (*real_fdatasync)(int);
@@ -51,12 +54,21 @@ sqlite3_exec(sqlite3 *db, const char *sql,
 	return real_sqlite3_exec(db, sql, row, arg, error);
 }
 
-int
-sqlite3_busy_timeout(sqlite3 *db, int ms)
+static int
+wait_long(void *arg, int tries)
 {
-	REAL(sqlite3_busy_timeout);
-	return real_sqlite3_busy_timeout(
-	    db, lies_about("patience") ? 2000 : ms);
+	(void)arg;
+	(void)usleep(PATIENCE_NAP_MS * 1000);
+	return tries < PATIENCE_MS / PATIENCE_NAP_MS;
+}
+
+int
+sqlite3_busy_handler(sqlite3 *db, int (*handler)(void *, int), void *arg)
+{
+	REAL(sqlite3_busy_handler);
+	if (lies_about("patience"))
+		return real_sqlite3_busy_handler(db, wait_long, NULL);
+	return real_sqlite3_busy_handler(db, handler, arg);
 }
 
 int
