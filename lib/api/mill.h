@@ -45,7 +45,6 @@ struct mill {
 	uint32_t bad_count; /* records that only keep their id */
 	int log_fd;
 	int own_screen_fd; /* conf's, opened anew; -1: only conf's own */
-	char mark[32];	   /* by which commands of this run are known */
 	char *db_path;	   /* NULL: none is kept */
 	bool db_existed;   /* before this run */
 	bool stands_in;	 /* a temporary database, for one that cannot be had */

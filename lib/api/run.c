@@ -245,8 +245,6 @@ fill_coord(struct mill *mill, struct coord_conf *coord)
 	const struct llmill_run_conf *conf = mill->conf;
 	int64_t wait_ns = conf->wait_server_ns;
 
-	snprintf(
-	    mill->mark, sizeof(mill->mark), CHILD_MARK "=%d", (int)getpid());
 	*coord = (struct coord_conf){
 	    .count = mill->count,
 	    .states = mill->states,
@@ -276,7 +274,9 @@ fill_coord(struct mill *mill, struct coord_conf *coord)
 		    .frame_cap_bytes = FRAME_CAP_BYTES,
 		    .sweeps = conf->own_process &&
 			      mill->backend.chat.kind->owns_processes,
-		    .mark = mill->mark,
+		    /* As another mill's command we have it ourselves, and so
+		     * have strangers: then nobody can be told. */
+		    .mark = getenv(CHILD_MARK) == NULL ? CHILD_MARK : "",
 		    .words = journal_words,
 		},
 	    .timeout_ns = timeout_of(mill),

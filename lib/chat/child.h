@@ -11,9 +11,9 @@
 
 struct err;
 
-/* The environment variable by which what a run has started can be told from
- * strangers; its value is the coordinator's pid. */
-#define CHILD_MARK "LLMILL_PID"
+/* The environment variable that every command has: by it what a run has started
+ * can be told from strangers. */
+#define CHILD_MARK "LLMILL_PROMPT_ID"
 
 /*
  * A command of the user's as a child of the worker: own process group, dies

@@ -213,8 +213,7 @@ start(
 	char id[48];
 	char attempt[48];
 	char worker[48];
-	char mark[48];
-	const char *const extra[] = {id, attempt, worker, mark, NULL};
+	const char *const extra[] = {id, attempt, worker, NULL};
 	bool in_exec;
 	int number;
 
@@ -226,12 +225,11 @@ start(
 		buf_add_text(&self->error, "no memory for the prompt");
 		return OUTCOME_OUT_OF_MEMORY;
 	}
-	snprintf(id, sizeof(id), "LLMILL_PROMPT_ID=%ju",
-	    (uintmax_t)request->index + 1);
+	snprintf(
+	    id, sizeof(id), CHILD_MARK "=%ju", (uintmax_t)request->index + 1);
 	snprintf(
 	    attempt, sizeof(attempt), "LLMILL_ATTEMPT=%u", request->attempt);
 	snprintf(worker, sizeof(worker), "LLMILL_WORKER=%u", request->worker);
-	snprintf(mark, sizeof(mark), CHILD_MARK "=%d", (int)getppid());
 	/* Found once, and looked for again only where there was none. */
 	if (self->path == NULL)
 		self->path = child_find(self->argv[0]);

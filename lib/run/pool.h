@@ -25,7 +25,7 @@ struct pool_conf {
 	size_t frame_cap_bytes; /* a longer frame is garbage */
 	bool sweeps;	  /* the coordinator is a subreaper: kill what a dead
 			     worker's commands left behind */
-	const char *mark; /* with sweeps: the setting that every command has in
+	const char *mark; /* with sweeps: a variable that every command has in
 			its environment, lent; tells what is ours where this
 			process had children before */
 	/* A worker's stderr, as it comes: for --log. May be NULL. */

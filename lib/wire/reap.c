@@ -245,9 +245,9 @@ reap_has_other_child(pid_t pid)
 }
 
 bool
-reap_carries(pid_t pid, const char *setting)
+reap_carries(pid_t pid, const char *name)
 {
-	size_t size = strlen(setting) + 1; /* with its NUL */
+	size_t size = strlen(name);
 	char path[32];
 	struct buf text;
 	bool found = false;
@@ -259,13 +259,11 @@ reap_carries(pid_t pid, const char *setting)
 		return false;
 	buf_init(&text, ENVIRONMENT_BYTES);
 	fd_read_all(fd, &text);
-	for (size_t at = 0; at < text.size && !found;) {
+	for (size_t at = 0; at + size < text.size && !found;) {
 		const char *here = text.data + at;
-		size_t length = strnlen(here, text.size - at) + 1;
 
-		found = length == size && at + size <= text.size &&
-			memcmp(here, setting, size) == 0;
-		at += length;
+		found = memcmp(here, name, size) == 0 && here[size] == '=';
+		at += strnlen(here, text.size - at) + 1;
 	}
 	buf_free(&text);
 	fd_close(&fd);

@@ -57,10 +57,10 @@ void reap_describe(const struct death *death, char *out, size_t size);
 bool reap_has_other_child(pid_t pid);
 
 /*
- * Was a process started with this setting ("NAME=value") in its environment?
+ * Was a process started with a variable of this name in its environment?
  * False also when it cannot be seen: gone, dead, with more rights than we
  * have, or its environment is written over.
  */
-bool reap_carries(pid_t pid, const char *setting);
+bool reap_carries(pid_t pid, const char *name);
 
 #endif
