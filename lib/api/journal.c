@@ -20,9 +20,10 @@
  * base/log.c). */
 #define JOURNAL_PIECE_BYTES ((size_t)1024)
 
-/* /dev/stderr that leads to a file would be opened at its beginning, and
- * overwritten: it is the descriptor that is meant. A named pipe that nobody
- * reads from must not hold us up, now or later. */
+/* A link that somebody laid in a directory of all users must not lead us into
+ * another file. /dev/stderr that leads to a file would be opened at its
+ * beginning, and overwritten: it is the descriptor that is meant. A named pipe
+ * that nobody reads from must not hold us up, now or later. */
 static int
 open_path(const char *path)
 {
@@ -31,7 +32,8 @@ open_path(const char *path)
 	if (strcmp(path, "/dev/stdout") == 0)
 		return fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
 	return open(path,
-	    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+	    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK |
+		O_NOFOLLOW,
 	    0600);
 }
 
@@ -48,8 +50,8 @@ journal_open(struct mill *mill, struct err *err)
 		    "cannot open the log %s: nobody reads from it", path);
 	if (mill->log_fd == -1 && errno == ELOOP)
 		return err_set(err, ERR_SYSTEM,
-		    "cannot open the log %s: its symbolic links go round in "
-		    "circles",
+		    "cannot open the log %s: it is a symbolic link; name the "
+		    "file itself",
 		    path);
 	if (mill->log_fd == -1)
 		return err_set_errno(err, "cannot open the log %s", path);

@@ -105,7 +105,7 @@ a_line_brings_back_every_byte(void **state)
 	assert_same(note, line.note);
 	spill_line_free(&line);
 	buf_free(&lines);
-	free(note);
+	note_free(note);
 }
 
 /* Each change to a sound line makes it unsound. */
@@ -152,7 +152,7 @@ a_line_that_is_not_sound_is_refused(void **state)
 			fail_msg("taken: %s", lines.data);
 	}
 	buf_free(&lines);
-	free(note);
+	note_free(note);
 }
 
 static int
@@ -300,7 +300,7 @@ read_passes_over_a_torn_end(void **state)
 	assert_int_equal(scratch_size("x.db.spill.jsonl"), -1);
 	assert_int_equal(spill_hold(spill, 0, NULL), 0);
 	buf_free(&lines);
-	free(note);
+	note_free(note);
 	spill_free(spill);
 }
 
