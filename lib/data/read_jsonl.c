@@ -221,8 +221,8 @@ static const char *
 text_only_trouble(const struct item *item)
 {
 	static const char *const whys[PART_BODY_COUNT] = {
-	    [PART_MESSAGES] = "more than one text in messages: only the http "
-			      "backend takes that",
+	    [PART_MESSAGES] = ("more than one text in messages: only the http "
+			       "backend takes that"),
 	    [PART_SYSTEM] = "system: only the http backend takes it",
 	    [PART_MODEL] = "model: only the http backend takes it",
 	    [PART_PARAMS] = "params: only the http backend takes them",
