@@ -18,7 +18,7 @@
 
 /* What SQLite and the store put beside a database. */
 static const char *const beside[] = {
-    "-wal", "-shm", "-journal", ".lock", ".spill.jsonl"};
+    "-wal", "-shm", "-journal", ".lock", ".spill.jsonl", ".status.json"};
 #define BESIDE_COUNT (sizeof(beside) / sizeof(beside[0]))
 
 struct identity {

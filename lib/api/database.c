@@ -15,10 +15,13 @@
 
 #include "api/mill.h"
 #include "api/words.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "data/survey.h"
 #include "llmill_run.h"
 #include "run/coord.h"
+#include "view/bulletin.h"
 
 #define DATABASE_NAMES_TRIED 100 /* default names taken in the same second */
 
@@ -327,6 +330,30 @@ mill_preview_store(struct mill *mill, struct err *err)
 	return 0;
 }
 
+/* Who looks at a database that is locked for them gets our word for it. */
+static void
+begin_bulletin(struct mill *mill)
+{
+	const struct store_counts *counts = &mill->counts;
+	struct survey survey = {
+	    .name = mill->db_path,
+	    .total = mill->count,
+	    .answered = counts->answered,
+	    .failed = counts->failed,
+	    .open = counts->open,
+	    .runs = 1,
+	    .is_running = true,
+	    .holder.pid = getpid(),
+	    .last = {.id = 1, .status = "running"},
+	};
+
+	if (!store_is_shut(mill->store))
+		return;
+	(void)gethostname(survey.holder.host, sizeof(survey.holder.host) - 1);
+	clock_utc_text(survey.last.started_at, sizeof(survey.last.started_at));
+	mill->bulletin = bulletin_new(store_path(mill->store), &survey, NULL);
+}
+
 int
 mill_load_store(struct mill *mill, struct err *err)
 {
@@ -339,5 +366,6 @@ mill_load_store(struct mill *mill, struct err *err)
 	choose_asked(mill);
 	say_going_on(mill);
 	note_run(mill);
+	begin_bulletin(mill);
 	return 0;
 }

@@ -17,6 +17,7 @@
 #include "data/store.h"
 #include "data/survey.h"
 #include "data/verify.h"
+#include "view/bulletin.h"
 #include "view/merged.h"
 #include "view/status.h"
 
@@ -76,11 +77,15 @@ llmill_status(const char *path, bool json, int screen_fd,
 
 	err->text[0] = '\0';
 	*text = (struct llmill_text){0};
+	buf_init(&out, STATUS_MAX_BYTES);
+	if (bulletin_read(path, json, &out)) {
+		text->is_running = true;
+		return give(text, &out, LLMILL_EXIT_OK, err);
+	}
 	if (survey_read(&survey, path, &why) == -1) {
 		survey_free(&survey);
 		return refuse(err, &why);
 	}
-	buf_init(&out, STATUS_MAX_BYTES);
 	if (json)
 		status_render_json(&survey, &out);
 	else

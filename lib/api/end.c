@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "llmill_run.h"
+#include "view/bulletin.h"
 #include "view/export.h"
 #include "view/summary.h"
 
@@ -57,6 +58,8 @@ exit_status(const struct mill *mill)
 static void
 settle_store(struct mill *mill)
 {
+	bulletin_end(mill->bulletin);
+	mill->bulletin = NULL;
 	if (mill->store == NULL)
 		return;
 	store_settle(mill->store,

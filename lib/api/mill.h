@@ -14,6 +14,7 @@
 #include "view/line.h"
 #include "view/stats.h"
 
+struct bulletin;
 struct coord;
 struct export;
 struct llmill_run_conf;
@@ -36,6 +37,7 @@ struct mill {
 	struct coord *coord;
 	struct progress *progress;
 	struct export *output;
+	struct bulletin *bulletin; /* where others are locked out */
 	struct stats stats;
 	struct stop stop;
 	struct signals signals; /* fd -1 when they are not ours */

@@ -253,6 +253,7 @@ fill_coord(struct mill *mill, struct coord_conf *coord)
 	    .nursery = mill->nursery,
 	    .progress = mill->progress,
 	    .output = mill->output,
+	    .bulletin = mill->bulletin,
 	    .stats = &mill->stats,
 	    .stop = &mill->stop,
 	    .policy =

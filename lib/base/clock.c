@@ -44,6 +44,16 @@ clock_wall_text(const char *format, char *text, size_t size)
 }
 
 void
+clock_utc_text(char *text, size_t size)
+{
+	time_t seconds = (time_t)(clock_wall_ms() / 1000);
+	struct tm utc;
+
+	MUST(gmtime_r(&seconds, &utc) != NULL);
+	MUST(strftime(text, size, "%Y-%m-%d %H:%M:%S", &utc) > 0);
+}
+
+void
 clock_set_test(int64_t (*now_ns)(void))
 {
 	test_now_ns = now_ns;

@@ -25,6 +25,9 @@ int64_t clock_wall_ms(void);
  */
 void clock_wall_text(const char *format, char *text, size_t size);
 
+/* The same in UTC, as SQLite's CURRENT_TIMESTAMP has it. Takes size ≥ 20. */
+void clock_utc_text(char *text, size_t size);
+
 /* For tests: now_ns answers for clock_now_ns; NULL puts the real one back. */
 void clock_set_test(int64_t (*now_ns)(void));
 

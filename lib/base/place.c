@@ -179,6 +179,20 @@ rename_part(const struct place *place, struct err *err)
 }
 
 int
+place_show(struct place *place)
+{
+	int done;
+
+	MUST(place->fd >= 0);
+	fd_close(&place->fd);
+	done = rename(place->part_path, place->path);
+	if (done == -1)
+		(void)unlink(place->part_path);
+	forget(place);
+	return done;
+}
+
+int
 place_commit(struct place *place, struct err *err)
 {
 	int status = -1;

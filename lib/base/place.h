@@ -37,6 +37,11 @@ int place_open_new(struct place *place, const char *path, struct err *err);
  * file stays. The place is closed either way. Bug if it was not open. */
 int place_commit(struct place *place, struct err *err);
 
+/* Rename into place without waiting for the disk: for what is worth nothing
+ * after a crash. Replaces what is there. The place is closed either way; on
+ * failure the .part file goes. Gives 0, -1 with errno. */
+int place_show(struct place *place);
+
 /* Close and leave the .part file as it is. Takes a closed place calmly. */
 void place_leave(struct place *place);
 

@@ -52,6 +52,12 @@ store_path(const struct store *store)
 	return store->is_rescued ? store->path : store->shown;
 }
 
+bool
+store_is_shut(const struct store *store)
+{
+	return store->mode == DB_NETWORK;
+}
+
 const char *
 store_spill_path(const struct store *store)
 {
@@ -283,9 +289,9 @@ open_path(struct store *store, const struct store_conf *conf, struct err *err)
 	network = fskind_network(directory);
 	if (network != NULL) {
 		store->mode = DB_NETWORK;
-		log_say(LOG_INFO,
+		log_say(LOG_NOTE,
 		    "%s lies on %s: one commit a second, and no other program "
-		    "can read it meanwhile",
+		    "than llmill status can read it meanwhile",
 		    store->shown, network);
 	}
 	store->spill = spill_new(store->path, err);

@@ -165,6 +165,9 @@ const char *store_path(const struct store *store);
 /* Gives the spill file's path when there is one, else NULL. */
 const char *store_spill_path(const struct store *store);
 
+/* Is the database locked for all others while we have it open? */
+bool store_is_shut(const struct store *store);
+
 /* How long commits have taken in all, for the summary. */
 int64_t store_commit_time_ns(const struct store *store);
 

@@ -45,6 +45,7 @@ coord_new(const struct coord_conf *conf, struct err *err)
 	coord->signals_watch.fd = -1;
 	coord->watch.progress = conf->progress;
 	coord->watch.output = conf->output;
+	coord->watch.bulletin = conf->bulletin;
 	coord->watch.store = conf->store;
 	coord->watch.states = conf->states;
 	coord->watch.stats = conf->stats;

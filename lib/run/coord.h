@@ -8,6 +8,7 @@
 #include "run/pool.h"
 #include "run/sched.h"
 
+struct bulletin;
 struct err;
 struct export;
 struct nursery;
@@ -31,6 +32,7 @@ struct coord_conf {
 	struct nursery *nursery;
 	struct progress *progress; /* or NULL */
 	struct export *output;	   /* or NULL */
+	struct bulletin *bulletin; /* or NULL */
 	struct stats *stats;
 	struct stop *stop;
 	struct sched_policy policy;

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "view/bulletin.h"
 #include "view/export.h"
 #include "view/progress.h"
 
@@ -86,6 +87,8 @@ watch_turn(
 {
 	if (watch->progress != NULL)
 		progress_tick(watch->progress, watch->stats, note, now_ns);
+	if (watch->bulletin != NULL)
+		bulletin_tick(watch->bulletin, watch->stats, now_ns);
 	if (watch->output == NULL || watch->output_closed || !watch->output_due)
 		return 0;
 	return write_output(watch, err);
@@ -94,11 +97,15 @@ watch_turn(
 int64_t
 watch_due_ns(const struct watch *watch)
 {
+	int64_t bulletin_ns = bulletin_due_ns(watch->bulletin);
+	int64_t progress_ns = watch->progress != NULL
+				  ? progress_due_ns(watch->progress)
+				  : CLOCK_NEVER;
+
 	if (watch->output != NULL && !watch->output_closed &&
 	    watch->output_due && watch->writable.fd == -1)
 		return 0;
-	return watch->progress != NULL ? progress_due_ns(watch->progress)
-				       : CLOCK_NEVER;
+	return progress_ns < bulletin_ns ? progress_ns : bulletin_ns;
 }
 
 void

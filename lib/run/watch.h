@@ -7,6 +7,7 @@
 
 #include "run/loop.h"
 
+struct bulletin;
 struct err;
 struct export;
 struct progress;
@@ -21,6 +22,7 @@ struct store;
 struct watch {
 	struct progress *progress; /* or NULL */
 	struct export *output;	   /* or NULL */
+	struct bulletin *bulletin; /* or NULL */
 	struct store *store;
 	const uint8_t *states; /* enum store_state per prompt, durable */
 	struct stats *stats;

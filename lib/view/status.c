@@ -218,8 +218,10 @@ put_json_causes(struct buf *out, const struct survey *survey)
 		json_put_key(out, cause_name(i));
 		buf_add_byte(out, '{');
 		put_count(out, "count", cause->count);
-		json_put_integer(out, "id", cause->id);
-		json_put_text(out, "reason", span_of(cause->reason));
+		if (cause->id > 0) {
+			json_put_integer(out, "id", cause->id);
+			json_put_text(out, "reason", span_of(cause->reason));
+		}
 		buf_add_byte(out, '}');
 	}
 	buf_add_byte(out, '}');

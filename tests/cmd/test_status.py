@@ -226,6 +226,39 @@ def test_it_reads_from_a_directory_that_cannot_be_written(mill, left):
     assert traces(mill.dir)[0] == before[0]
 
 
+def test_a_database_that_is_locked_for_others_is_told_of_by_its_run(mill):
+    """As on a network file system: exclusive, and a rollback journal."""
+    mill.write("in.txt", "".join(f"p{n}\n" for n in range(100)))
+    running = mill.start("run", "in.txt", "--backend", "echo:ms=100", "--db",
+                         "a.db", env={"LLMILL_FSTYPE": "nfs"})
+    bulletin = mill.dir / "a.db.status.json"
+    until(bulletin.exists, "its word")
+    assert not (mill.dir / "a.db-wal").exists()
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        link = sqlite3.connect(mill.dir / "a.db", timeout=0)
+        link.execute("SELECT count(*) FROM llm_results")
+    until(lambda: numbers(mill, "a.db")[0]["answered"] > 0, "answers")
+    done = mill.run("status", "a.db")
+    assert done.status == 0 and f"pid {running.pid} on" in done.out, done
+    done = running.wait()
+    assert done.status == 0, done
+    assert done.err.count("a.db lies on nfs: one commit a second") == 1
+    assert not bulletin.exists()
+    assert numbers(mill, "a.db")[0]["answered"] == 100
+    # One that was killed says nothing any more; the next run takes it away.
+    mill.write("b.txt", "".join(f"p{n}\n" for n in range(40)))
+    command = ("run", "b.txt", "--backend", "echo:ms=100", "--db", "b.db")
+    running = mill.start(*command, env={"LLMILL_FSTYPE": "nfs"})
+    bulletin = mill.dir / "b.db.status.json"
+    until(bulletin.exists, "its word")
+    running.signal(signal.SIGKILL)
+    running.wait()
+    done = mill.run("status", "b.db")
+    assert "pid" not in done.out, done
+    assert mill.run(*command, env={"LLMILL_FSTYPE": "nfs"}).status == 0
+    assert not bulletin.exists()
+
+
 def test_a_run_is_not_disturbed_by_many_looks(mill):
     mill.write("in.txt", "".join(f"p{n}\n" for n in range(100)))
     running = mill.start("run", "in.txt", "--backend", "echo:ms=20", "--db",

@@ -184,4 +184,16 @@ await_stop(pid_t pid)
 		 WSTOPPED | WNOWAIT) == 0);
 }
 
+/* Gives the name of a variable that this test was started with: fake workers
+ * are seen to have it, as commands have theirs. */
+static inline const char *
+bench_variable(void)
+{
+	static char name[4096];
+
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(environ[0], "="),
+	    environ[0]);
+	return name;
+}
+
 #endif

@@ -553,18 +553,6 @@ freeing_leaves_no_process(void **state)
 	assert_int_equal(apart_run(leave_in_the_middle, NULL), 0);
 }
 
-/* Gives the name of a variable that this test was started with: fake workers
- * are seen to have it, as commands have theirs. */
-static const char *
-some_variable(void)
-{
-	static char name[4096];
-
-	snprintf(name, sizeof(name), "%.*s", (int)strcspn(environ[0], "="),
-	    environ[0]);
-	return name;
-}
-
 /* A child from before: it has nothing of our environment. */
 static pid_t
 start_stranger(void)
@@ -577,7 +565,7 @@ start_stranger(void)
 		execle("/bin/sleep", "sleep", "1000", NULL, nothing);
 		_exit(1);
 	}
-	while (reap_carries(pid, some_variable())) /* not yet */
+	while (reap_carries(pid, bench_variable())) /* not yet */
 		NEED(waitpid(pid, NULL, WNOHANG) == 0);
 	return pid;
 }
@@ -593,7 +581,7 @@ leave_children(void *arg)
 
 	bench_open(&bench, &fake, 1);
 	bench.conf.sweeps = true;
-	bench.conf.mark = alone ? "NO" : some_variable();
+	bench.conf.mark = alone ? "NO" : bench_variable();
 	bench_start(&bench);
 	for (int i = 0; i < 2; i++) {
 		while (!pool_has_idle(bench.pool))
