@@ -10,6 +10,8 @@ import signal
 import socket
 import sqlite3
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -600,6 +602,31 @@ def test_a_file_that_cannot_say_what_is_open_is_refused(mill, kind):
     assert "a.db" in done.err and REFUSED[kind] in done.err
     assert names(mill) == listed  # nothing sent, nothing left
     assert before is None or path.read_bytes() == before
+
+
+LEAVES_A_WAL = """
+import os, signal, sqlite3
+link = sqlite3.connect("a.db")
+link.execute("PRAGMA journal_mode = WAL")
+link.execute("PRAGMA user_version = 99")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("command", [
+    ("run", "--prompt", "a", *ECHO, "--db", "a.db"), ("resume", "a.db")])
+def test_a_newer_database_keeps_what_stands_in_its_wal(mill, command):
+    """Its version stands there alone, and is read without a checkpoint."""
+    assert mill.run("run", "--prompt", "a", *ECHO, "--db", "a.db").status == 0
+    subprocess.run([sys.executable, "-c", LEAVES_A_WAL], cwd=mill.dir,
+                   check=False)
+    files = [mill.dir / name for name in ("a.db", "a.db-wal")]
+    before = [path.read_bytes() for path in files]
+    assert len(before[1]) > 0
+    done = mill.run(*command)
+    assert done.status == 65, done
+    assert "written by a newer llmill (schema 99" in done.err
+    assert [path.read_bytes() for path in files] == before
 
 
 def test_a_path_that_cannot_be_created_stops_nobody(mill):
