@@ -41,6 +41,12 @@ enum llmill_format {
 	LLMILL_FORMAT_TXT = 4, /* output only */
 };
 
+enum llmill_stream {
+	LLMILL_STREAM_AUTO = 0, /* on where the timeout is over 120 s */
+	LLMILL_STREAM_ON = 1,
+	LLMILL_STREAM_OFF = 2,
+};
+
 enum llmill_progress {
 	LLMILL_PROGRESS_AUTO = 0,
 	LLMILL_PROGRESS_BAR = 1,
@@ -94,7 +100,9 @@ struct llmill_run_conf {
 	const char *const *headers; /* "Name: value" */
 	const char *key_file;
 	const char *key_env;
-	bool allow_http_key; /* send a key over plain http to any host */
+	enum llmill_stream stream; /* answers piece by piece */
+	bool keep_raw;		   /* keep every response body */
+	bool allow_http_key;	   /* send a key over plain http to any host */
 	bool allow_empty;
 
 	/* running */
@@ -103,6 +111,9 @@ struct llmill_run_conf {
 	int64_t retry_delay_ns;
 	int64_t timeout_ns; /* 0: 600 s for http, 60 s else */
 	int64_t connect_timeout_ns;
+	int64_t first_byte_timeout_ns; /* 0: none */
+	int64_t stall_timeout_ns;      /* < 0: 120 s while streaming, else
+					  none; 0: none */
 	int64_t wait_server_ns; /* < 0: 30 s before, 900 s after the first
 				   answer */
 	int64_t max_wait_ns;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "api/params.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -18,6 +19,11 @@
 #include "llmill_run.h"
 
 #define BACKEND_DEFAULT_URL "https://api.openai.com/v1"
+#define BACKEND_TIMEOUT_HTTP (600 * CLOCK_S)
+#define BACKEND_TIMEOUT_ELSE (60 * CLOCK_S) /* the seed's */
+/* Gateways cut silent requests after 60 to 300 s. */
+#define BACKEND_STREAM_OVER (120 * CLOCK_S)
+#define BACKEND_STALL (120 * CLOCK_S) /* while streaming */
 #define BACKEND_PARAMS_MAX_BYTES ((size_t)128 << 20)
 
 static const char *
@@ -172,6 +178,23 @@ check_utf8(const char *option, const char *text, struct err *err)
 	    err, ERR_USAGE, "%s is not UTF-8 at byte %zu", option, bad + 1);
 }
 
+/* How answers come, and how long they may take about it. */
+static void
+resolve_times(struct backend *backend, const struct llmill_run_conf *conf)
+{
+	struct chat_conf *chat = &backend->chat;
+
+	chat->connect_timeout_ms = conf->connect_timeout_ns / CLOCK_MS;
+	chat->first_byte_ns = conf->first_byte_timeout_ns;
+	chat->stream = conf->stream == LLMILL_STREAM_ON ||
+		       (conf->stream == LLMILL_STREAM_AUTO &&
+			   backend->timeout_ns > BACKEND_STREAM_OVER);
+	chat->stream_optional = conf->stream == LLMILL_STREAM_AUTO;
+	chat->stall_ns = conf->stall_timeout_ns;
+	if (chat->stall_ns < 0)
+		chat->stall_ns = chat->stream ? BACKEND_STALL : 0;
+}
+
 static int
 resolve_http(struct backend *backend, const struct llmill_run_conf *conf,
     struct err *err)
@@ -182,7 +205,8 @@ resolve_http(struct backend *backend, const struct llmill_run_conf *conf,
 	backend->chat.model = conf->model;
 	backend->chat.system = conf->system;
 	backend->chat.headers = conf->headers;
-	backend->chat.connect_timeout_ms = conf->connect_timeout_ns / 1000000;
+	backend->chat.keep_raw = conf->keep_raw;
+	resolve_times(backend, conf);
 	backend->plan.model = span_of(conf->model);
 	backend->plan.system = span_of(conf->system);
 	if (check_utf8("-m", conf->model, err) == -1 ||
@@ -231,6 +255,12 @@ backend_resolve(struct backend *backend, const struct llmill_run_conf *conf,
 	buf_init(&backend->plan_params, BACKEND_PARAMS_MAX_BYTES + 64);
 	if (resolve_kind(backend, conf, err) == -1)
 		goto fail;
+	backend->timeout_ns = conf->timeout_ns;
+	if (backend->timeout_ns <= 0)
+		backend->timeout_ns =
+		    strcmp(backend->chat.kind->name, "http") == 0
+			? BACKEND_TIMEOUT_HTTP
+			: BACKEND_TIMEOUT_ELSE;
 	backend->chat.allow_empty = conf->allow_empty;
 	backend->chat.answer_cap_bytes = conf->max_answer_bytes;
 	backend->chat.grace_ns = conf->kill_grace_ns;

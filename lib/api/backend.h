@@ -20,6 +20,7 @@ struct backend {
 	struct plan plan;	/* without prompts yet */
 	struct url url;		/* http only */
 	struct buf found_model; /* asked of the server; empty when not */
+	int64_t timeout_ns;	/* of one attempt */
 	bool url_is_strange;	/* it stands only in a database */
 	bool key_withheld;	/* $OPENAI_API_KEY, from a plain-http URL */
 	const char *key_source; /* for messages: "$OPENAI_API_KEY"; NULL */

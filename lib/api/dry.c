@@ -11,7 +11,7 @@
 #include "api/words.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "chat/api_openai.h"
+#include "chat/http.h"
 #include "data/prompts.h"
 #include "llmill_run.h"
 
@@ -82,7 +82,7 @@ put_http(struct buf *out, const struct dry *dry, const struct record *record)
 		buf_printf(out, "%.*s: (as given)\n",
 		    (int)strcspn(*headers, ":"), *headers);
 	buf_add_text(out, "Content-Type: application/json\n\n");
-	api_openai_build(&backend->chat, record, out);
+	http_build_request(&backend->chat, record, out);
 	buf_add_byte(out, '\n');
 	if (dry->asks_model)
 		buf_add_text(out,
@@ -193,7 +193,7 @@ put_json_http(
 	    out, "key_from", span_of(sends_key ? backend->key_source : NULL));
 	json_put_bool(out, "asks_model", dry->asks_model);
 	json_put_key(out, "body");
-	api_openai_build(&backend->chat, record, out);
+	http_build_request(&backend->chat, record, out);
 }
 
 static void

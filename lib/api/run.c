@@ -36,20 +36,8 @@
 #define RUN_LATE_AFTER (250 * CLOCK_MS) /* the worker's own timer is first */
 #define RUN_DELAY_MAX (60 * CLOCK_S)
 #define RUN_WAIT_LATER (900 * CLOCK_S)
-#define RUN_TIMEOUT_HTTP (600 * CLOCK_S)
-#define RUN_TIMEOUT_ELSE (60 * CLOCK_S) /* the seed's */
 
 /* ---- before anything is opened ---- */
-
-static int64_t
-timeout_of(const struct mill *mill)
-{
-	if (mill->conf->timeout_ns > 0)
-		return mill->conf->timeout_ns;
-	return strcmp(mill->backend.chat.kind->name, "http") == 0
-		   ? RUN_TIMEOUT_HTTP
-		   : RUN_TIMEOUT_ELSE;
-}
 
 int
 mill_screen_fd(const struct mill *mill)
@@ -280,7 +268,7 @@ fill_coord(struct mill *mill, struct coord_conf *coord)
 		    .mark = getenv(CHILD_MARK) == NULL ? CHILD_MARK : "",
 		    .words = journal_words,
 		},
-	    .timeout_ns = timeout_of(mill),
+	    .timeout_ns = mill->backend.timeout_ns,
 	    .wait_server_first_ns = mill_wait_first_ns(mill),
 	    .wait_server_later_ns = wait_ns < 0 ? RUN_WAIT_LATER : wait_ns,
 	    .signals = &mill->signals,

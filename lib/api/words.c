@@ -134,6 +134,13 @@ put_settings(struct buf *out, const struct llmill_run_conf *conf,
 	json_put_integer(out, "timeout_ms", conf->timeout_ns / 1000000);
 	json_put_integer(
 	    out, "connect_timeout_ms", conf->connect_timeout_ns / 1000000);
+	json_put_integer(out, "first_byte_timeout_ms",
+	    conf->first_byte_timeout_ns / 1000000);
+	if (conf->stall_timeout_ns >= 0)
+		json_put_integer(
+		    out, "stall_timeout_ms", conf->stall_timeout_ns / 1000000);
+	json_put_bool(out, "stream", backend->chat.stream);
+	json_put_bool(out, "keep_raw", conf->keep_raw);
 	if (conf->wait_server_ns >= 0)
 		json_put_integer(
 		    out, "wait_server_ms", conf->wait_server_ns / 1000000);
@@ -194,6 +201,7 @@ llmill_run_conf_init(struct llmill_run_conf *conf)
 	    .retry_attempts = 3,
 	    .retry_delay_ns = 1000000000,
 	    .connect_timeout_ns = 10000000000,
+	    .stall_timeout_ns = -1,
 	    .wait_server_ns = -1,
 	    .max_wait_ns = 3600000000000,
 	    .kill_grace_ns = 2000000000,

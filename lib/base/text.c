@@ -280,6 +280,28 @@ text_count(uint64_t count, char *out, size_t size)
 	return out;
 }
 
+const char *
+text_size(uint64_t bytes, char *out, size_t size)
+{
+	static const char *const units[] = {"kB", "MB", "GB"};
+	double value = (double)bytes / 1000;
+	size_t unit = 0;
+	int used;
+
+	while (unit < 2 && value >= 999.5) {
+		value /= 1000;
+		unit++;
+	}
+	if (bytes < 1000)
+		used = snprintf(out, size, "%u byte%s", (unsigned)bytes,
+		    bytes == 1 ? "" : "s");
+	else
+		used = snprintf(out, size, "%.*f %s", value < 9.95 ? 1 : 0,
+		    value, units[unit]);
+	MUST(used > 0 && (size_t)used < size);
+	return out;
+}
+
 void
 text_quote_shell(struct buf *buf, const char *word)
 {

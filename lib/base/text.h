@@ -46,6 +46,10 @@ const char *text_duration(int64_t duration_ns, char *out, size_t size);
 /* Write a count for people: "1,234,567". Takes size ≥ 32. Gives out. */
 const char *text_count(uint64_t count, char *out, size_t size);
 
+/* Write a size for people, in powers of ten: "1 byte", "12 kB", "3.4 MB".
+ * Takes size ≥ 24 bytes at out. Gives out. */
+const char *text_size(uint64_t bytes, char *out, size_t size);
+
 /* Append a word quoted for a POSIX shell, only where it needs to be. */
 void text_quote_shell(struct buf *buf, const char *word);
 

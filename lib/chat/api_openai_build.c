@@ -7,6 +7,7 @@
 #include "chat/api_openai.h"
 
 #include "base/json.h"
+#include "chat/api.h"
 #include "chat/chat.h"
 #include "chat/url.h"
 
@@ -114,8 +115,8 @@ put_model(struct draft *draft)
 	return true;
 }
 
-/* Messages are composed here, and the answer is read whole: a stream would be
- * the same answer in a shape that is not asked for. */
+/* Messages are composed here; whether the answer is a stream is --stream's
+ * affair. */
 static bool
 is_reserved(struct span key)
 {
@@ -162,6 +163,17 @@ put_limit(struct draft *draft)
 			return;
 	}
 	json_put_integer(draft->body, names[openai ? 1 : 0], conf->max_tokens);
+}
+
+static void
+put_shape(struct buf *body, const struct api_shape *shape)
+{
+	if (!shape->stream)
+		return;
+	json_put_bool(body, "stream", true);
+	if (shape->usage)
+		buf_add_text(
+		    body, ",\"stream_options\":{\"include_usage\":true}");
 }
 
 /* Does a raw array of messages bring rules of its own? */
@@ -248,8 +260,8 @@ put_prompt(struct draft *draft, struct span text)
 }
 
 void
-api_openai_build(
-    const struct chat_conf *conf, const struct record *record, struct buf *body)
+api_openai_build(const struct chat_conf *conf, const struct record *record,
+    const struct api_shape *shape, struct buf *body)
 {
 	const struct span none = {NULL, 0};
 	struct draft draft = {.conf = conf, .body = body};
@@ -263,6 +275,7 @@ api_openai_build(
 	put_params(&draft, span_of(conf->params), draft.keys.params, has_model);
 	put_params(&draft, draft.keys.params, none, has_model);
 	put_limit(&draft);
+	put_shape(body, shape);
 	json_put_key(body, "messages");
 	if (is_null(draft.keys.messages))
 		put_prompt(&draft, record->text);

@@ -11,6 +11,7 @@
 #include "data/prompts.h"
 #include "wire/reply.h"
 
+struct api;
 struct err;
 
 /*
@@ -38,8 +39,14 @@ struct chat_conf {
 	int64_t max_tokens; /* 0: not sent */
 	const char *const *headers; /* "Name: value", NULL-terminated; NULL */
 	struct secret key;	    /* text NULL: no Authorization is sent */
+	const struct api *api;	    /* dialect; NULL: OpenAI's */
+	bool stream;		    /* ask for answers piece by piece, */
+	bool stream_optional;	    /* if the server knows how */
+	bool keep_raw; /* every response body goes into the reply */
 	int64_t connect_timeout_ms;
-	const char *agent; /* User-Agent; NULL: "llmill" */
+	int64_t first_byte_ns; /* of the body, from hand-out; 0: no limit */
+	int64_t stall_ns;      /* between two bytes of it; 0: no limit */
+	const char *agent;     /* User-Agent; NULL: "llmill" */
 
 	/* exec */
 	const char *const *command; /* argv, NULL-terminated */

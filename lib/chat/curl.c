@@ -5,7 +5,7 @@
  * and no cap, which it keeps only half: our own loop holds the clock and looks
  * at stop_fd beside the socket, our own write callback counts the bytes.
  */
-#include "chat/curl.h"
+#include "chat/curl_impl.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -31,32 +31,9 @@
  * two round trips; this much more for a machine that is busy. */
 #define RESEND_SLACK_NS (200 * CLOCK_MS)
 #define ERROR_CAP_BYTES ((size_t)4 << 10)
-
-struct curl_client {
-	CURLM *multi;
-	CURL *easy;
-	struct curl_slist *headers;
-	char *host;
-	int port;
-	int64_t connect_timeout_ms;
-	bool get;
-	int socket; /* libcurl's own, lent; -1 none */
-	char detail[CURL_ERROR_SIZE];
-	struct buf error;
-	struct buf body;
-
-	/* of the call at hand */
-	const struct curl_request *request;
-	int64_t until_ns; /* later than asked for when we were stopped */
-	struct clock_nap nap;
-	size_t head_bytes;
-	int64_t first_byte_ns;
-	bool head_over;
-	bool body_over;
-	bool kept;		 /* it began on the connection of the last */
-	int64_t resend_until_ns; /* a kept one that closes later has taken it */
-	bool taken;		 /* so it did: nothing is sent again */
-};
+/* A response of which nothing more is wanted may still end by itself, which
+ * keeps its connection; longer it is not waited for. */
+#define TAIL_WITHIN_NS (250 * CLOCK_MS)
 
 int
 curl_client_prepare(struct err *err)
@@ -82,11 +59,47 @@ on_header(char *data, size_t one, size_t size, void *arg)
 
 	(void)data;
 	(void)one;
-	if (client->first_byte_ns == -1)
-		client->first_byte_ns = clock_now_ns();
 	client->head_bytes += size;
 	client->head_over = client->head_bytes > HEAD_CAP_BYTES;
 	return client->head_over ? 0 : size;
+}
+
+static enum curl_piece
+offer(struct curl_client *client, const char *data, size_t size)
+{
+	const struct curl_request *request = client->request;
+	long status = 0;
+
+	if (request->piece == NULL)
+		return CURL_PIECE_GATHER;
+	curl_easy_getinfo(client->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (status != 200)
+		return CURL_PIECE_GATHER;
+	return request->piece(
+	    request->piece_arg, (struct span){.data = data, .size = size});
+}
+
+/* Gives false when reading has to end here. */
+static bool
+keep_piece(struct curl_client *client, const char *data, size_t size)
+{
+	switch (offer(client, data, size)) {
+	case CURL_PIECE_TAKEN:
+		return true;
+	case CURL_PIECE_LAST:
+		if (client->tail_until_ns == CLOCK_NEVER)
+			client->tail_until_ns =
+			    clock_add(client->last_byte_ns, TAIL_WITHIN_NS);
+		return true;
+	case CURL_PIECE_STOP:
+		client->stopped = true;
+		return false;
+	default:
+		client->body_over =
+		    size > client->request->cap_bytes - client->body.size;
+		return !client->body_over &&
+		       buf_add(&client->body, data, size) == 0;
+	}
 }
 
 static size_t
@@ -96,11 +109,14 @@ on_body(char *data, size_t one, size_t size, void *arg)
 	const struct curl_request *request = client->request;
 
 	(void)one;
-	client->body_over = size > request->cap_bytes - client->body.size;
-	if (client->body_over || buf_add(&client->body, data, size) != 0)
+	client->last_byte_ns = clock_now_ns();
+	if (client->first_byte_ns == -1)
+		client->first_byte_ns = client->last_byte_ns;
+	client->body_bytes += size;
+	if (!keep_piece(client, data, size))
 		return 0;
 	if (request->beat != NULL)
-		request->beat(request->beat_arg, client->body.size);
+		request->beat(request->beat_arg, client->body_bytes);
 	return size;
 }
 
@@ -309,11 +325,16 @@ begin(struct curl_client *client, const struct curl_request *request)
 	buf_clear(&client->error);
 	client->body.cap = request->cap_bytes;
 	client->request = request;
+	client->begun_ns = request->started_ns;
+	client->last_byte_ns = request->started_ns;
 	client->until_ns = clock_add(request->started_ns, request->allowed_ns);
 	clock_nap_begin(&client->nap, clock_now_ns(), request->allowed_ns);
 	client->detail[0] = '\0';
 	client->head_bytes = 0;
+	client->body_bytes = 0;
 	client->first_byte_ns = -1;
+	client->tail_until_ns = CLOCK_NEVER;
+	client->stopped = false;
 	client->head_over = false;
 	client->body_over = false;
 	client->taken = false;
@@ -345,6 +366,39 @@ hasten(const struct curl_client *client)
 		    client->socket, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
 }
 
+/* Until when may the phase last that the call is in, and what is it then? The
+ * silence before the first byte is another than the one between two: a server
+ * can think for long, but once it speaks it does not fall silent. */
+static int64_t
+phase_until_ns(const struct curl_client *client, enum outcome *outcome)
+{
+	const struct curl_request *request = client->request;
+	bool begun = client->first_byte_ns != -1;
+	int64_t from_ns = begun ? client->last_byte_ns : client->begun_ns;
+	int64_t most_ns = begun ? request->stall_ns : request->first_byte_ns;
+	int64_t until_ns =
+	    most_ns > 0 ? clock_add(from_ns, most_ns) : CLOCK_NEVER;
+
+	*outcome = begun ? OUTCOME_TIMEOUT_STALL : OUTCOME_TIMEOUT_FIRST_BYTE;
+	if (client->until_ns <= until_ns) {
+		*outcome = OUTCOME_TIMEOUT_TOTAL;
+		until_ns = client->until_ns;
+	}
+	return client->tail_until_ns < until_ns ? client->tail_until_ns
+						: until_ns;
+}
+
+/* Nobody's clock runs while we are stopped. */
+static void
+forgive_sleep(struct curl_client *client, int64_t now_ns)
+{
+	int64_t slept_ns = clock_nap_slept_ns(&client->nap, now_ns);
+
+	client->until_ns = clock_add(client->until_ns, slept_ns);
+	client->begun_ns = clock_add(client->begun_ns, slept_ns);
+	client->last_byte_ns = clock_add(client->last_byte_ns, slept_ns);
+}
+
 /* Wait for something to do. Gives OK, or why the call is over. */
 static enum outcome
 wait_turn(struct curl_client *client, const struct curl_request *request)
@@ -352,13 +406,14 @@ wait_turn(struct curl_client *client, const struct curl_request *request)
 	struct curl_waitfd stop = {
 	    .fd = request->stop_fd, .events = CURL_WAIT_POLLIN};
 	int64_t now_ns = clock_now_ns();
+	enum outcome outcome;
 	int64_t then_ns;
 
-	client->until_ns = clock_add(
-	    client->until_ns, clock_nap_slept_ns(&client->nap, now_ns));
-	if (now_ns >= client->until_ns)
-		return OUTCOME_TIMEOUT_TOTAL;
-	then_ns = clock_nap_next_ns(&client->nap, client->until_ns);
+	forgive_sleep(client, now_ns);
+	then_ns = phase_until_ns(client, &outcome);
+	if (now_ns >= then_ns)
+		return outcome;
+	then_ns = clock_nap_next_ns(&client->nap, then_ns);
 	hasten(client);
 	if (curl_multi_poll(client->multi, &stop, 1,
 		clock_wait_ms(now_ns, then_ns), NULL) != CURLM_OK)
@@ -389,123 +444,6 @@ transfer(struct curl_client *client, const struct curl_request *request,
 	}
 }
 
-/* Anything not listed is a connection that broke. */
-static enum outcome
-judge(const struct curl_client *client, CURLcode code)
-{
-	long proxy_status = 0;
-
-	if (code != CURLE_OK && client->taken)
-		return OUTCOME_TRUNCATED;
-	switch (code) {
-	case CURLE_OK:
-		return OUTCOME_OK;
-	case CURLE_WRITE_ERROR:
-		if (client->head_over)
-			return OUTCOME_GARBAGE;
-		return client->body_over ? OUTCOME_TOO_LONG
-					 : OUTCOME_OUT_OF_MEMORY;
-	case CURLE_OUT_OF_MEMORY:
-		return OUTCOME_OUT_OF_MEMORY;
-	case CURLE_OPERATION_TIMEDOUT:
-		return OUTCOME_TIMEOUT_CONNECT;
-	case CURLE_COULDNT_RESOLVE_PROXY:
-	case CURLE_COULDNT_RESOLVE_HOST:
-	case CURLE_COULDNT_CONNECT:
-	case CURLE_PROXY:
-		return OUTCOME_NO_SERVER;
-	case CURLE_SSL_CONNECT_ERROR:
-	case CURLE_SSL_ENGINE_NOTFOUND:
-	case CURLE_SSL_ENGINE_SETFAILED:
-	case CURLE_SSL_CERTPROBLEM:
-	case CURLE_SSL_CIPHER:
-	case CURLE_PEER_FAILED_VERIFICATION:
-	case CURLE_SSL_CACERT_BADFILE:
-	case CURLE_SSL_CRL_BADFILE:
-	case CURLE_SSL_ISSUER_ERROR:
-	case CURLE_SSL_INVALIDCERTSTATUS:
-		return OUTCOME_TLS;
-	case CURLE_UNSUPPORTED_PROTOCOL: /* "HTTP/0.9": no status line */
-	case CURLE_WEIRD_SERVER_REPLY:
-	case CURLE_BAD_CONTENT_ENCODING:
-		return OUTCOME_GARBAGE;
-	default:
-		curl_easy_getinfo(
-		    client->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
-		return proxy_status >= 300 ? OUTCOME_NO_SERVER
-					   : OUTCOME_TRUNCATED;
-	}
-}
-
-static void
-say_no_server(struct curl_client *client, CURLcode code)
-{
-	const char *format = strchr(client->host, ':') != NULL
-				 ? "cannot connect to [%s]:%d: "
-				 : "cannot connect to %s:%d: ";
-	long number = 0;
-
-	curl_easy_getinfo(client->easy, CURLINFO_OS_ERRNO, &number);
-	buf_printf(&client->error, format, client->host, client->port);
-	/* libcurl names the peer that failed; another one is a proxy. */
-	if (code == CURLE_COULDNT_CONNECT && number != 0 &&
-	    strstr(client->detail, client->host) != NULL)
-		buf_printf(&client->error, "%s; is the server running?",
-		    strerror((int)number));
-	else
-		buf_add_text(&client->error, client->detail);
-}
-
-/* The sentence for an outcome that is not OK. */
-static void
-explain(struct curl_client *client, enum outcome outcome, CURLcode code)
-{
-	const struct curl_request *request = client->request;
-	struct buf *error = &client->error;
-
-	if (client->taken) /* libcurl speaks of the fresh one it did not get */
-		snprintf(client->detail, sizeof(client->detail),
-		    "the server closed it without an answer");
-	if (client->detail[0] == '\0')
-		snprintf(client->detail, sizeof(client->detail), "%s",
-		    curl_easy_strerror(code));
-	switch (outcome) {
-	case OUTCOME_INTERRUPTED:
-		buf_add_text(error, "given up: told to stop");
-		break;
-	case OUTCOME_TIMEOUT_TOTAL:
-		buf_printf(error, "no answer within %g s (%zu bytes)",
-		    (double)request->allowed_ns / CLOCK_S, client->body.size);
-		break;
-	case OUTCOME_TIMEOUT_CONNECT:
-		buf_printf(error, "no connection within %g s",
-		    (double)client->connect_timeout_ms / 1000);
-		break;
-	case OUTCOME_TOO_LONG:
-		buf_printf(error,
-		    "the response is longer than %zu bytes; reading stopped",
-		    request->cap_bytes);
-		break;
-	case OUTCOME_NO_SERVER:
-		say_no_server(client, code);
-		break;
-	case OUTCOME_TLS:
-		buf_printf(error, "TLS with %s:%d failed: %s", client->host,
-		    client->port, client->detail);
-		break;
-	case OUTCOME_GARBAGE:
-		buf_printf(error, "no HTTP response: %s",
-		    client->head_over ? "endless headers" : client->detail);
-		break;
-	case OUTCOME_OUT_OF_MEMORY:
-		buf_add_text(error, "no memory for the call");
-		break;
-	default:
-		buf_printf(error, "the connection broke after %zu bytes: %s",
-		    client->body.size, client->detail);
-	}
-}
-
 static void
 post_once(struct curl_client *client, const struct curl_request *request,
     struct curl_response *response)
@@ -517,9 +455,12 @@ post_once(struct curl_client *client, const struct curl_request *request,
 	if (begin(client, request) == 0)
 		outcome = transfer(client, request, &code);
 	if (outcome == OUTCOME_OK)
-		outcome = judge(client, code);
+		outcome = curl_judge(client, code);
+	/* However it ended: all that matters had come. */
+	if (client->tail_until_ns != CLOCK_NEVER)
+		outcome = OUTCOME_OK;
 	if (outcome != OUTCOME_OK)
-		explain(client, outcome, code);
+		curl_explain(client, outcome, code);
 	curl_easy_getinfo(client->easy, CURLINFO_RESPONSE_CODE, &status);
 	curl_multi_remove_handle(client->multi, client->easy);
 	*response = (struct curl_response){

@@ -32,12 +32,28 @@ struct curl_client_conf {
 	int64_t connect_timeout_ms; /* > 0; name lookup and TLS count too */
 };
 
-/* One call; lent until curl_client_post returns. */
+/* What becomes of a piece of a response body. */
+enum curl_piece {
+	CURL_PIECE_GATHER = 0, /* keep it in the body */
+	CURL_PIECE_TAKEN = 1,  /* it was used up */
+	CURL_PIECE_LAST = 2,   /* so it was; all that matters is here */
+	CURL_PIECE_STOP = 3,   /* read no more; nothing of it is wanted */
+};
+
+/* One call; lent until curl_client_post returns. Times count from started_ns,
+ * a stall from the last byte. */
 struct curl_request {
 	struct span body;
 	size_t cap_bytes; /* of the response body, after decompression */
 	int64_t started_ns;
-	int64_t allowed_ns; /* the whole call, from started_ns */
+	int64_t allowed_ns; /* the whole call */
+	int64_t
+	    first_byte_ns; /* until the first byte of the body; 0: no limit */
+	int64_t stall_ns;  /* after it, between two bytes; 0: no limit */
+	/* Each piece of the body of a 200, decompressed; NULL: all is
+	 * gathered. */
+	enum curl_piece (*piece)(void *arg, struct span piece);
+	void *piece_arg;
 	int stop_fd; /* readable or at its end: give up at once; -1 none */
 	void (*beat)(void *arg, uint64_t bytes); /* NULL: nobody listens */
 	void *beat_arg;
@@ -45,14 +61,15 @@ struct curl_request {
 
 /* What came; lent by the client until the next call. */
 struct curl_response {
-	/* OK: a whole response is here, whatever its status says. Else
-	 * interrupted, too_long, timeout_connect, timeout_total, no_server,
-	 * tls, truncated, garbage or out_of_memory. */
+	/* OK: a whole response is here, whatever its status says, or piece
+	 * said LAST or STOP. Else interrupted, too_long, timeout_connect,
+	 * timeout_first_byte, timeout_stall, timeout_total, no_server, tls,
+	 * truncated, garbage or out_of_memory. */
 	enum outcome outcome;
 	int status; /* 100 … 999; 0 none came */
-	char *body; /* also what came of one cut short */
+	char *body; /* gathered; also what came of one cut short */
 	size_t body_size;
-	int64_t first_byte_ns; /* when the first byte came, -1 none did */
+	int64_t first_byte_ns; /* when the body's first byte came, -1 none */
 	struct span error;     /* one sentence when outcome is not OK */
 };
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The http backend: joins the three that know one thing each, the transport
- * (curl), the JSON (api_openai) and the meaning of a status (retry). Every
- * error sentence passes one gate, http_say, which strikes out keys and makes
- * it one line.
+ * The http backend: joins those that know one thing each, the transport (curl),
+ * the dialect (api_*), pieces (stream) and the meaning of a status (retry).
+ * Here are a worker's settings and its calls; what a response is worth stands
+ * in http_take.c.
  */
 #include "chat/http.h"
 
@@ -15,30 +15,19 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/secret.h"
-#include "base/text.h"
-#include "chat/api_openai.h"
 #include "chat/chat.h"
-#include "chat/curl.h"
 #include "chat/header.h"
+#include "chat/http_impl.h"
 #include "chat/kinds.h"
-#include "chat/retry.h"
 #include "chat/url.h"
 
-#define REQUEST_CAP_BYTES ((size_t)1 << 30) /* a bug, not a prompt */
-#define ENVELOPE_BYTES ((size_t)1 << 20)    /* JSON around an answer */
-#define ERROR_MAX_BYTES 4096		    /* of an error sentence */
-#define EXCERPT_MAX_BYTES 200 /* of a body that is not what it should be */
+#define REQUEST_CAP_BYTES ((size_t)1 << 30)  /* a bug, not a prompt */
+#define ENVELOPE_BYTES ((size_t)1 << 20)     /* JSON around an answer */
+#define SENTENCE_CAP_BYTES ((size_t)1 << 20) /* before it is cut to a line */
+#define ERROR_CAP_BYTES ((size_t)8 << 10)    /* and behind */
+/* Of a stream: what surrounds a text of a few bytes takes some 250. */
+#define RAW_CAP_BYTES ((size_t)16 << 20)
 #define KEEP_ROOM_BYTES ((size_t)1 << 20) /* between two calls */
-
-struct http {
-	const struct chat_conf *conf;
-	struct curl_client *client;
-	struct json *root;   /* of the last response, or NULL */
-	struct buf request;  /* its body */
-	struct buf text;     /* what had to be composed of the answer */
-	struct buf sentence; /* an error before the gate */
-	struct buf error;    /* and behind it */
-};
 
 static int
 check_params(const char *params, struct err *err)
@@ -159,10 +148,34 @@ http_close(void *self)
 	curl_client_close(http->client);
 	json_free(http->root);
 	buf_free(&http->request);
-	buf_free(&http->text);
 	buf_free(&http->sentence);
 	buf_free(&http->error);
+	buf_free(&http->scratch);
+	buf_free(&http->raw);
+	answer_free(&http->answer);
+	stream_free(&http->stream);
 	free(http);
+}
+
+static const struct api *
+dialect(const struct chat_conf *conf)
+{
+	return conf->api != NULL ? conf->api : &api_openai;
+}
+
+static struct api_shape
+first_shape(const struct chat_conf *conf)
+{
+	return (struct api_shape){.stream = conf->stream, .usage = true};
+}
+
+void
+http_build_request(
+    const struct chat_conf *conf, const struct record *record, struct buf *body)
+{
+	const struct api_shape shape = first_shape(conf);
+
+	dialect(conf)->build(conf, record, &shape, body);
 }
 
 static void *
@@ -178,10 +191,16 @@ http_open(const struct chat_conf *conf, uint32_t worker, struct reply *reply)
 	if (http == NULL || url_read(&url, conf->url, NULL) == -1)
 		goto fail;
 	http->conf = conf;
+	http->api = dialect(conf);
+	http->shape = first_shape(conf);
 	buf_init(&http->request, REQUEST_CAP_BYTES);
-	buf_init(&http->text, answer_cap);
-	buf_init(&http->sentence, answer_cap);
-	buf_init(&http->error, 2 * ERROR_MAX_BYTES);
+	buf_init(&http->sentence, SENTENCE_CAP_BYTES);
+	buf_init(&http->error, ERROR_CAP_BYTES);
+	buf_init(&http->scratch, answer_cap);
+	buf_init(&http->raw,
+	    answer_cap > RAW_CAP_BYTES ? answer_cap : RAW_CAP_BYTES);
+	answer_init(&http->answer, answer_cap);
+	stream_init(&http->stream, http->api, &http->answer, answer_cap);
 	http->client = http_open_client(conf, &url, false);
 	url_free(&url);
 	if (http->client != NULL)
@@ -214,151 +233,6 @@ http_redact(const struct chat_conf *conf, char *text, size_t size)
 	return header_redact(conf->headers, text, size);
 }
 
-/* The gate: what stands in sentence becomes the reply's error. */
-static void
-http_say(struct http *http, struct reply *reply)
-{
-	struct buf *raw = &http->sentence;
-
-	if (raw->size > 0)
-		raw->size = http_redact(http->conf, raw->data, raw->size);
-	text_one_line(
-	    &http->error, buf_span(raw), ERROR_MAX_BYTES - strlen("…"));
-	reply->error = buf_span(&http->error);
-	if (reply->error.size == 0)
-		reply->error = span_of(outcome_trait(reply->outcome)->words);
-}
-
-/* Append the start of a body that is not what it should be. */
-static void
-add_excerpt(struct buf *sentence, struct span body)
-{
-	if (body.size == 0)
-		buf_add_text(sentence, "an empty body");
-	else
-		text_escape(sentence, body, EXCERPT_MAX_BYTES);
-}
-
-/* Nothing whole came. */
-static void
-take_failure(struct http *http, const struct curl_response *response,
-    struct reply *reply)
-{
-	reply->outcome = response->outcome;
-	buf_add(&http->sentence, response->error.data, response->error.size);
-	if (response->outcome == OUTCOME_TOO_LONG)
-		reply->text =
-		    (struct span){response->body, response->body_size};
-}
-
-static bool
-is_kept_whole(struct json *root, const struct reply *reply)
-{
-	struct json *choice = json_at(json_get(root, "choices"), 0);
-
-	return reply->outcome == OUTCOME_TOOL_CALLS ||
-	       json_get(choice, "logprobs") != NULL;
-}
-
-/* A 2xx is not yet an answer. One that cannot be read was paid for all the
- * same, so it is kept as it came. */
-static void
-take_answer(
-    struct http *http, struct curl_response *response, struct reply *reply)
-{
-	struct span body = {response->body, response->body_size};
-
-	http->root = json_parse_lenient(body, NULL);
-	if (json_is_object(http->root))
-		api_openai_read(
-		    http->root, http->conf->allow_empty, &http->text, reply);
-	else
-		reply->outcome = OUTCOME_GARBAGE;
-	if (reply->outcome != OUTCOME_GARBAGE) {
-		if (is_kept_whole(http->root, reply))
-			reply->raw = body;
-		buf_add(&http->sentence, reply->error.data, reply->error.size);
-		return;
-	}
-	body.size =
-	    http_redact(http->conf, response->body, response->body_size);
-	if (body.size > 0)
-		reply->raw = body;
-	buf_printf(&http->sentence, "HTTP %d with %s: ", response->status,
-	    json_is_object(http->root) ? "no choices" : "no JSON");
-	add_excerpt(&http->sentence, body);
-}
-
-/* Judge a status, and say what it does not say itself. */
-static void
-judge_refusal(
-    struct http *http, const struct api_error *said, struct reply *reply)
-{
-	struct curl_client *client = http->client;
-	const struct retry_facts facts = {
-	    .status = reply->http_status,
-	    .should_retry = curl_client_header(client, "x-should-retry"),
-	    .retry_after = curl_client_header(client, "retry-after"),
-	    .retry_after_ms = curl_client_header(client, "retry-after-ms"),
-	    .error_type = said->type,
-	    .error_code = said->code,
-	    .message = said->message,
-	    .wall_ms = clock_wall_ms(),
-	};
-
-	reply->outcome = retry_judge(&facts, &reply->retry_after_ms);
-	buf_printf(&http->sentence, "HTTP %d: ", facts.status);
-	if (retry_is_no_path(&facts))
-		buf_add_text(&http->sentence,
-		    "no such path on this server: is the URL right (…/v1)? ");
-}
-
-/* A status that is no 2xx: what does it mean, what does the server say? */
-static void
-take_refusal(
-    struct http *http, struct curl_response *response, struct reply *reply)
-{
-	struct buf *sentence = &http->sentence;
-	struct span place = curl_client_header(http->client, "location");
-	struct api_error said;
-	struct span body;
-	bool has_message;
-
-	body.data = response->body;
-	body.size =
-	    http_redact(http->conf, response->body, response->body_size);
-	http->root = json_parse_lenient(body, NULL);
-	api_openai_error(http->root, &http->text, &said);
-	has_message = said.message.size > 0;
-	if (!has_message)
-		said.message = body;
-	judge_refusal(http, &said, reply);
-	if (response->status < 400 && place.size > 0) {
-		buf_add_text(sentence, "redirects are not followed, to ");
-		buf_add(sentence, place.data, place.size);
-	} else if (has_message) {
-		buf_add(sentence, said.message.data, said.message.size);
-	} else {
-		add_excerpt(sentence, body);
-	}
-}
-
-static void
-take(struct http *http, struct curl_response *response, struct reply *reply)
-{
-	enum outcome outcome = response->outcome;
-
-	/* A status of failure is heard out even where its body breaks off. */
-	if (response->status >= 300 &&
-	    (outcome == OUTCOME_OK || outcome == OUTCOME_TRUNCATED ||
-		outcome == OUTCOME_TOO_LONG))
-		take_refusal(http, response, reply);
-	else if (outcome == OUTCOME_OK)
-		take_answer(http, response, reply);
-	else
-		take_failure(http, response, reply);
-}
-
 static struct span
 find_request_id(struct http *http)
 {
@@ -369,28 +243,45 @@ find_request_id(struct http *http)
 	return id;
 }
 
+/* Forget the last response. */
 static void
-http_call(void *self, const struct chat_request *request, struct reply *reply)
+begin(struct http *http, struct reply *reply)
 {
-	struct http *http = self;
+	json_free(http->root);
+	http->root = NULL;
+	forget(&http->request);
+	forget(&http->sentence);
+	forget(&http->error);
+	forget(&http->scratch);
+	forget(&http->raw);
+	answer_clear(&http->answer, KEEP_ROOM_BYTES);
+	stream_clear(&http->stream);
+	http->piece_judged = false;
+	http->is_stream = false;
+	reply_init(reply);
+}
+
+/* Ask once. */
+static void
+ask(struct http *http, const struct chat_request *request, struct reply *reply)
+{
+	const struct chat_conf *conf = http->conf;
 	struct curl_response response;
 	struct curl_request post = {
-	    .cap_bytes = http->conf->answer_cap_bytes + ENVELOPE_BYTES,
+	    .cap_bytes = conf->answer_cap_bytes + ENVELOPE_BYTES,
 	    .started_ns = request->started_ns,
 	    .allowed_ns = request->allowed_ns,
+	    .first_byte_ns = conf->first_byte_ns,
+	    .stall_ns = conf->stall_ns,
+	    .piece = http_take_piece,
+	    .piece_arg = http,
 	    .stop_fd = request->stop_fd,
 	    .beat = request->beat,
 	    .beat_arg = request->beat_arg,
 	};
 
-	json_free(http->root);
-	http->root = NULL;
-	forget(&http->request);
-	forget(&http->text);
-	forget(&http->sentence);
-	forget(&http->error);
-	reply_init(reply);
-	api_openai_build(http->conf, &request->record, &http->request);
+	begin(http, reply);
+	http->api->build(conf, &request->record, &http->shape, &http->request);
 	if (http->request.failed) {
 		reply->outcome = OUTCOME_OUT_OF_MEMORY;
 		reply->error = span_of("no memory for the request");
@@ -403,9 +294,46 @@ http_call(void *self, const struct chat_request *request, struct reply *reply)
 	if (response.first_byte_ns >= request->started_ns)
 		reply->first_byte_ms =
 		    (response.first_byte_ns - request->started_ns) / CLOCK_MS;
-	take(http, &response, reply);
+	http_take(http, &response, reply);
 	if (!outcome_trait(reply->outcome)->answers)
 		http_say(http, reply);
+}
+
+/* Does the server refuse the shape of the request rather than what it asks?
+ * Then this is the next one to try. */
+static bool
+reshape(struct http *http, const struct reply *reply, struct api_shape *shape)
+{
+	struct span why = reply->error;
+
+	if (reply->outcome != OUTCOME_BAD_REQUEST || !shape->stream ||
+	    memmem(why.data, why.size, "stream", strlen("stream")) == NULL)
+		return false;
+	if (shape->usage && (memmem(why.data, why.size, "stream_options",
+				 strlen("stream_options")) != NULL ||
+				!http->conf->stream_optional))
+		shape->usage = false;
+	else if (http->conf->stream_optional)
+		shape->stream = false;
+	else
+		return false;
+	return true;
+}
+
+/* A server that knows no streams is asked again at once without: it did
+ * nothing for the first request. What it does not take either way is the
+ * request's own fault. */
+static void
+http_call(void *self, const struct chat_request *request, struct reply *reply)
+{
+	struct http *http = self;
+	const struct api_shape before = http->shape;
+
+	ask(http, request, reply);
+	while (reshape(http, reply, &http->shape))
+		ask(http, request, reply);
+	if (reply->outcome == OUTCOME_BAD_REQUEST)
+		http->shape = before;
 }
 
 const struct chat chat_http = {

@@ -5,6 +5,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buf.h"
+#include "data/prompts.h"
+
 struct chat_conf;
 struct curl_client;
 struct url;
@@ -17,6 +20,11 @@ struct url;
  */
 struct curl_client *http_open_client(
     const struct chat_conf *conf, const struct url *url, bool get);
+
+/* Append the body of the request for one record, as it is sent first. Failure
+ * is sticky in body. */
+void http_build_request(const struct chat_conf *conf,
+    const struct record *record, struct buf *body);
 
 /* Is there a key among the settings: one of its own, or in a header? */
 bool http_has_secret(const struct chat_conf *conf);

@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "chat/api_openai.h"
+#include "chat/api_error.h"
 #include "chat/chat.h"
 #include "chat/curl.h"
 #include "chat/http.h"
@@ -55,7 +55,7 @@ judge(const struct curl_response *response, struct buf *said)
 	int64_t after_ms;
 
 	buf_init(&scratch, MODELS_CAP_BYTES);
-	api_openai_error(root, &scratch, &error);
+	api_error_read(root, &scratch, &error);
 	facts.error_type = error.type;
 	facts.error_code = error.code;
 	facts.message = error.message.size > 0 ? error.message : body;

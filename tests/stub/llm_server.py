@@ -10,7 +10,8 @@ stdin is no such end). Nothing but Python's standard library is needed.
 
 Paths
     POST …/chat/completions   the answer "echo: <last user text>", the model
-                              echoed, usage counted in words, x-request-id
+                              echoed, usage counted in words, x-request-id;
+                              as a stream of events where the request says so
     GET  /v1/models           one model, "stub-model"
     GET  /health              {"status":"ok"}
     anything else             404 with an error object
@@ -186,6 +187,9 @@ class Response:
             body = do["body"]
         elif request.is_chat and status < 300:
             body = answer(request, do)
+            if is_streaming(request):
+                body = as_stream(body, request.body)
+                self.headers["Content-Type"] = "text/event-stream"
         else:
             status, body = plain(request, status, models)
         if isinstance(body, (dict, list)):
@@ -228,6 +232,45 @@ def answer(request, do):
             "prompt_tokens": asked, "completion_tokens": given,
             "total_tokens": asked + given}),
     }
+
+
+def is_streaming(request):
+    return isinstance(request.body, dict) and request.body.get("stream") is True
+
+
+def pieces(text):
+    """Words with the blanks before them; few even for a long text."""
+    words = re.findall(r"\s*\S{1,4096}|\s+$", text)
+    step = max(1, len(words) // 50)
+    return ["".join(words[at:at + step]) for at in range(0, len(words), step)]
+
+
+def as_stream(whole, asked):
+    """The events that a server would send instead of this answer."""
+    choice = whole["choices"][0]
+    message = dict(choice["message"])
+    content = message.pop("content")
+    deltas = [{"role": "assistant"}]
+    for name, value in message.items():
+        if name == "tool_calls" and isinstance(value, list):
+            value = [{"index": at, **call} for at, call in enumerate(value)]
+        deltas.append({name: value})
+    if isinstance(content, str):
+        deltas += [{"content": piece} for piece in pieces(content)]
+    elif content is not None:
+        deltas.append({"content": content})
+    common = {key: whole[key] for key in ("id", "created", "model")}
+    common["object"] = "chat.completion.chunk"
+    events = [{**common, "choices": [
+        {"index": 0, "delta": delta, "finish_reason": None}]}
+        for delta in deltas]
+    events.append({**common, "choices": [
+        {"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}]})
+    options = asked.get("stream_options") or {}
+    if options.get("include_usage") and whole["usage"]:
+        events.append({**common, "choices": [], "usage": whole["usage"]})
+    lines = [json.dumps(event, ensure_ascii=False) for event in events]
+    return "".join(f"data: {line}\n\n" for line in lines + ["[DONE]"])
 
 
 def plain(request, status, models):

@@ -12,7 +12,8 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "chat/api_openai.h"
+#include "chat/answer.h"
+#include "chat/api.h"
 #include "chat/chat.h"
 
 static void
@@ -36,7 +37,7 @@ assert_request(struct chat_conf conf, const char *prompt, const char *record,
 	struct buf body;
 
 	buf_init(&body, (size_t)1 << 20);
-	api_openai_build(&conf, &full, &body);
+	api_openai.build(&conf, &full, &(struct api_shape){0}, &body);
 	assert_false(body.failed);
 	assert_text(buf_span(&body), want);
 	root = json_parse(buf_span(&body), NULL);
@@ -177,7 +178,7 @@ request_over_cap_fails_the_buffer(void **state)
 
 	(void)state;
 	buf_init(&body, 20);
-	api_openai_build(&conf, &record, &body);
+	api_openai.build(&conf, &record, &(struct api_shape){0}, &body);
 	assert_true(body.failed);
 	buf_free(&body);
 }
@@ -185,28 +186,28 @@ request_over_cap_fails_the_buffer(void **state)
 /* ---- responses ---- */
 
 struct response {
-	struct json *root;
-	struct buf text;
+	struct answer answer;
 	struct reply reply;
 };
 
 static struct reply *
 read_response(struct response *response, const char *body, bool allow_empty)
 {
-	buf_init(&response->text, (size_t)1 << 20);
+	struct json *root = json_parse_lenient(span_of(body), NULL);
+
+	assert_non_null(root);
+	answer_init(&response->answer, (size_t)1 << 20);
 	reply_init(&response->reply);
-	response->root = json_parse_lenient(span_of(body), NULL);
-	assert_non_null(response->root);
-	api_openai_read(
-	    response->root, allow_empty, &response->text, &response->reply);
+	api_openai.read(root, &response->answer);
+	json_free(root);
+	answer_judge(&response->answer, allow_empty, &response->reply);
 	return &response->reply;
 }
 
 static void
 drop(struct response *response)
 {
-	json_free(response->root);
-	buf_free(&response->text);
+	answer_free(&response->answer);
 }
 
 static void
@@ -426,64 +427,6 @@ embedded_error_is_judged_by_its_code(void **state)
 	    "an error instead of an answer: Not here");
 }
 
-/* ---- errors ---- */
-
-static void
-errors_are_read_in_all_their_shapes(void **state)
-{
-	static const struct {
-		const char *body;
-		const char *type;
-		const char *code;
-		const char *message;
-	} rows[] = {
-	    {"{\"error\":{\"message\":\"m\",\"type\":\"t\",\"param\":null,"
-	     "\"code\":\"c\"}}",
-		"t", "c", "m"},
-	    {"{\"error\":{\"message\":\"m\",\"type\":\"t\",\"code\":null}}",
-		"t", NULL, "m"},
-	    {"{\"error\":{\"message\":\"m\",\"type\":\"t\",\"code\":404}}", "t",
-		"404", "m"},
-	    {"{\"object\":\"error\",\"message\":\"m\",\"type\":\"t\","
-	     "\"code\":400}",
-		"t", "400", "m"},
-	    {"{\"object\":\"error\",\"message\":{\"detail\":[1]},"
-	     "\"type\":\"t\"}",
-		"t", NULL, "{\"detail\":[1]}"},
-	    {"{\"error\":\"m\"}", NULL, NULL, "m"},
-	    {"{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\","
-	     "\"message\":\"m\"},\"request_id\":\"r\"}",
-		"overloaded_error", NULL, "m"},
-	    {"{\"detail\":\"m\"}", NULL, NULL, "m"},
-	    {"{\"detail\":[{\"loc\":[\"body\"]}]}", NULL, NULL,
-		"[{\"loc\":[\"body\"]}]"},
-	    {"[{\"error\":{\"code\":400,\"message\":\"m\"}}]", NULL, "400",
-		"m"},
-	    {"{\"error\":{\"status\":\"X\"}}", NULL, NULL,
-		"{\"status\":\"X\"}"},
-	    {"{\"error\":{}}", NULL, NULL, NULL},
-	    {"{\"hello\":1}", NULL, NULL, NULL},
-	    {"null", NULL, NULL, NULL},
-	    {"\"text\"", NULL, NULL, NULL},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct json *root =
-		    json_parse_lenient(span_of(rows[i].body), NULL);
-		struct api_error said;
-		struct buf scratch;
-
-		buf_init(&scratch, 4096);
-		api_openai_error(root, &scratch, &said);
-		assert_text(said.type, rows[i].type);
-		assert_text(said.code, rows[i].code);
-		assert_text(said.message, rows[i].message);
-		json_free(root);
-		buf_free(&scratch);
-	}
-}
-
 int
 main(void)
 {
@@ -509,7 +452,6 @@ main(void)
 	    cmocka_unit_test(content_filter_is_no_answer),
 	    cmocka_unit_test(what_has_no_choices_is_garbage),
 	    cmocka_unit_test(embedded_error_is_judged_by_its_code),
-	    cmocka_unit_test(errors_are_read_in_all_their_shapes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

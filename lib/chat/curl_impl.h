@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef CURL_IMPL_H
+#define CURL_IMPL_H
+
+#include <curl/curl.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "chat/curl.h"
+
+/*
+ * What curl.c (the call) and curl_judge.c (what became of it) share.
+ */
+struct curl_client {
+	CURLM *multi;
+	CURL *easy;
+	struct curl_slist *headers;
+	char *host;
+	int port;
+	int64_t connect_timeout_ms;
+	bool get;
+	int socket; /* libcurl's own, lent; -1 none */
+	char detail[CURL_ERROR_SIZE];
+	struct buf error;
+	struct buf body;
+
+	/* of the call at hand */
+	const struct curl_request *request;
+	int64_t begun_ns; /* these two later than they were when we were */
+	int64_t until_ns; /* stopped meanwhile */
+	struct clock_nap nap;
+	size_t head_bytes;
+	size_t body_bytes;     /* that came, gathered or not */
+	int64_t first_byte_ns; /* of the body; -1 */
+	int64_t last_byte_ns;
+	int64_t tail_until_ns; /* all is here; CLOCK_NEVER: not yet */
+	bool stopped;	       /* nothing more is wanted */
+	bool head_over;
+	bool body_over;
+	bool kept;		 /* it began on the connection of the last */
+	int64_t resend_until_ns; /* a kept one that closes later has taken it */
+	bool taken;		 /* so it did: nothing is sent again */
+};
+
+/* What does libcurl's last word on the call mean? Anything not known is a
+ * connection that broke. */
+enum outcome curl_judge(const struct curl_client *client, CURLcode code);
+
+/* Put the sentence for an outcome that is not OK into client->error. */
+void curl_explain(
+    struct curl_client *client, enum outcome outcome, CURLcode code);
+
+#endif

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What became of a call, from libcurl's last word to an outcome and a sentence
+ * for people.
+ */
+#include "chat/curl_impl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+
+enum outcome
+curl_judge(const struct curl_client *client, CURLcode code)
+{
+	long proxy_status = 0;
+
+	if (client->stopped)
+		return OUTCOME_OK;
+	if (code != CURLE_OK && client->taken)
+		return OUTCOME_TRUNCATED;
+	switch (code) {
+	case CURLE_OK:
+		return OUTCOME_OK;
+	case CURLE_WRITE_ERROR:
+		if (client->head_over)
+			return OUTCOME_GARBAGE;
+		return client->body_over ? OUTCOME_TOO_LONG
+					 : OUTCOME_OUT_OF_MEMORY;
+	case CURLE_OUT_OF_MEMORY:
+		return OUTCOME_OUT_OF_MEMORY;
+	case CURLE_OPERATION_TIMEDOUT:
+		return OUTCOME_TIMEOUT_CONNECT;
+	case CURLE_COULDNT_RESOLVE_PROXY:
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_CONNECT:
+	case CURLE_PROXY:
+		return OUTCOME_NO_SERVER;
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_SSL_ENGINE_NOTFOUND:
+	case CURLE_SSL_ENGINE_SETFAILED:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CIPHER:
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_CRL_BADFILE:
+	case CURLE_SSL_ISSUER_ERROR:
+	case CURLE_SSL_INVALIDCERTSTATUS:
+		return OUTCOME_TLS;
+	case CURLE_UNSUPPORTED_PROTOCOL: /* "HTTP/0.9": no status line */
+	case CURLE_WEIRD_SERVER_REPLY:
+	case CURLE_BAD_CONTENT_ENCODING:
+		return OUTCOME_GARBAGE;
+	default:
+		curl_easy_getinfo(
+		    client->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
+		return proxy_status >= 300 ? OUTCOME_NO_SERVER
+					   : OUTCOME_TRUNCATED;
+	}
+}
+
+static void
+say_no_server(struct curl_client *client, CURLcode code)
+{
+	const char *format = strchr(client->host, ':') != NULL
+				 ? "cannot connect to [%s]:%d: "
+				 : "cannot connect to %s:%d: ";
+	long number = 0;
+
+	curl_easy_getinfo(client->easy, CURLINFO_OS_ERRNO, &number);
+	buf_printf(&client->error, format, client->host, client->port);
+	/* libcurl names the peer that failed; another one is a proxy. */
+	if (code == CURLE_COULDNT_CONNECT && number != 0 &&
+	    strstr(client->detail, client->host) != NULL)
+		buf_printf(&client->error, "%s; is the server running?",
+		    strerror((int)number));
+	else
+		buf_add_text(&client->error, client->detail);
+}
+
+/* " after 12 kB", or " before the first byte". */
+static void
+put_so_far(struct curl_client *client)
+{
+	char size[32];
+
+	if (client->body_bytes == 0)
+		buf_add_text(&client->error, " before the first byte");
+	else
+		buf_printf(&client->error, " after %s",
+		    text_size(client->body_bytes, size, sizeof(size)));
+}
+
+void
+curl_explain(struct curl_client *client, enum outcome outcome, CURLcode code)
+{
+	const struct curl_request *request = client->request;
+	struct buf *error = &client->error;
+
+	if (client->taken) /* libcurl speaks of the fresh one it did not get */
+		snprintf(client->detail, sizeof(client->detail),
+		    "the server closed it without an answer");
+	if (client->detail[0] == '\0')
+		snprintf(client->detail, sizeof(client->detail), "%s",
+		    curl_easy_strerror(code));
+	switch (outcome) {
+	case OUTCOME_INTERRUPTED:
+		buf_add_text(error, "given up: told to stop");
+		break;
+	case OUTCOME_TIMEOUT_TOTAL:
+		buf_printf(error, "no answer within %g s",
+		    (double)request->allowed_ns / CLOCK_S);
+		put_so_far(client);
+		break;
+	case OUTCOME_TIMEOUT_FIRST_BYTE:
+		buf_printf(error, "no first byte within %g s",
+		    (double)request->first_byte_ns / CLOCK_S);
+		break;
+	case OUTCOME_TIMEOUT_STALL:
+		buf_printf(error, "no byte for %g s",
+		    (double)request->stall_ns / CLOCK_S);
+		put_so_far(client);
+		break;
+	case OUTCOME_TIMEOUT_CONNECT:
+		buf_printf(error, "no connection within %g s",
+		    (double)client->connect_timeout_ms / 1000);
+		break;
+	case OUTCOME_TOO_LONG:
+		buf_printf(error,
+		    "the response is longer than %zu bytes; reading stopped",
+		    request->cap_bytes);
+		break;
+	case OUTCOME_NO_SERVER:
+		say_no_server(client, code);
+		break;
+	case OUTCOME_TLS:
+		buf_printf(error, "TLS with %s:%d failed: %s", client->host,
+		    client->port, client->detail);
+		break;
+	case OUTCOME_GARBAGE:
+		buf_printf(error, "no HTTP response: %s",
+		    client->head_over ? "endless headers" : client->detail);
+		break;
+	case OUTCOME_OUT_OF_MEMORY:
+		buf_add_text(error, "no memory for the call");
+		break;
+	default:
+		buf_add_text(error, "the connection broke");
+		put_so_far(client);
+		buf_printf(error, ": %s", client->detail);
+	}
+}
