@@ -108,6 +108,17 @@ report_why(struct pool *pool, struct slot *slot, struct pool_report *report,
 		report->reply.duration_ms = awake_ms(slot, now_ns);
 }
 
+/* What was lost with the worker. */
+static void
+put_so_far(struct pool *pool, const struct slot *slot)
+{
+	char size[32];
+
+	if (slot->has_job && slot->answer_bytes > 0)
+		buf_printf(&pool->text, " after %s",
+		    text_size(slot->answer_bytes, size, sizeof(size)));
+}
+
 static void
 put_too_late(struct pool *pool, const struct slot *slot)
 {
@@ -117,6 +128,7 @@ put_too_late(struct pool *pool, const struct slot *slot)
 	    allowed, sizeof(allowed));
 	buf_printf(&pool->text, "%s within %s",
 	    slot->sequence > 0 ? "no answer" : "not ready", allowed);
+	put_so_far(pool, slot);
 }
 
 static bool
@@ -126,7 +138,6 @@ report_done(struct pool *pool, struct slot *slot, const struct news *news,
 	report_as(slot, report, POOL_DONE);
 	report->reply = news->done.reply;
 	correct_times(&report->reply, awake_ms(slot, now_ns));
-	slot->has_job = false;
 	/* It gave up because we said it was late. */
 	if (slot->state != SLOT_BUSY &&
 	    report->reply.outcome == OUTCOME_INTERRUPTED &&
@@ -135,6 +146,7 @@ report_done(struct pool *pool, struct slot *slot, const struct news *news,
 		put_too_late(pool, slot);
 		report_why(pool, slot, report, OUTCOME_TIMEOUT_TOTAL, now_ns);
 	}
+	slot->has_job = false;
 	return true;
 }
 
@@ -304,6 +316,7 @@ put_obituary(struct pool *pool, struct slot *slot, enum reap_state look,
 	} else {
 		reap_describe(death, how, sizeof(how));
 		buf_printf(&pool->text, "worker died: %s", how);
+		put_so_far(pool, slot);
 	}
 	slot_put_tail(slot, &pool->text);
 	return slot->killed ? slot->verdict : OUTCOME_CRASH;

@@ -198,8 +198,11 @@ read_message(struct slot *slot, const struct frame *frame, struct news *news)
 		news->event = NEWS_DONE;
 		return msg_get_done(frame, &news->done);
 	case MSG_BEAT:
-		return msg_get_beat(frame, &beat) && slot->has_job &&
-		       beat.ticket == slot_ticket(slot);
+		if (!msg_get_beat(frame, &beat) || !slot->has_job ||
+		    beat.ticket != slot_ticket(slot))
+			return false;
+		slot->answer_bytes = beat.bytes;
+		return true;
 	case MSG_WORD:
 		if (!msg_get_word(frame, &word))
 			return false;
@@ -337,6 +340,7 @@ pool_give(struct pool *pool, uint32_t index, uint32_t attempt,
 	slot->index = index;
 	slot->attempt = attempt;
 	slot->started_ns = now_ns;
+	slot->answer_bytes = 0;
 	slot->slept_ns = 0;
 	slot->allowed_ns = allowed_ns;
 	slot->verdict = OUTCOME_TIMEOUT_TOTAL;

@@ -68,6 +68,7 @@ struct slot {
 	int64_t started_ns;
 	int64_t slept_ns; /* since then, all of us together */
 	int64_t allowed_ns;
+	uint64_t answer_bytes; /* of its answer so far, as it said last */
 
 	bool queued; /* in the pool's list of slots with news */
 	STAILQ_ENTRY(slot) news;

@@ -57,13 +57,14 @@ enum fake_deed {
 	FAKE_HOLDER = 25,   /* exit(3), a child of its own holds the pipes */
 	FAKE_RUNAWAY = 26,  /* the same in a session of its own */
 	FAKE_AUTH = 27,
-	FAKE_RATE = 28,	       /* rate limited, 10 ms */
-	FAKE_RATE_HOURS = 29,  /* rate limited, two hours */
-	FAKE_NO_SERVER = 30,   /* and asks for 5 s */
-	FAKE_SLOW_ANSWER = 31, /* STOP or not, after 100 ms */
-	FAKE_TERMINATED = 32,  /* its command died of a TERM after 300 ms */
+	FAKE_RATE = 28,		 /* rate limited, 10 ms */
+	FAKE_RATE_HOURS = 29,	 /* rate limited, two hours */
+	FAKE_NO_SERVER = 30,	 /* and asks for 5 s */
+	FAKE_SLOW_ANSWER = 31,	 /* STOP or not, after 100 ms */
+	FAKE_TERMINATED = 32,	 /* its command died of a TERM after 300 ms */
+	FAKE_BEAT_AND_HANG = 33, /* 12 kB came, then nothing more */
 };
-#define FAKE_DEEDS 33
+#define FAKE_DEEDS 34
 
 struct fake {
 	enum fake_birth birth;
@@ -280,6 +281,11 @@ fake_do_bad(const struct spawn_child *child, struct buf *out,
 	case FAKE_STOP_ITSELF:
 		raise(SIGSTOP);
 		break;
+	case FAKE_BEAT_AND_HANG:
+		msg_put_beat(out,
+		    &(struct msg_beat){.ticket = job->ticket, .bytes = 12345});
+		fake_send(child, out);
+		fake_stay();
 	case FAKE_WRONG_BEAT:
 		msg_put_beat(out, &beat);
 		fake_send(child, out);
