@@ -232,8 +232,12 @@ set_conf(struct opts *opts, struct seen *seen, struct llmill_err *err)
 		    opts->prompts.count);
 	if (opts->prompts.count == 0)
 		conf->prompts = prompts;
-	if (conf->timeout_ns == 0)
+	if (conf->timeout_ns == 0) {
 		conf->timeout_ns = TIMEOUT_NS;
+		/* A run with its longer timeout would ask so. */
+		if (conf->stream == LLMILL_STREAM_AUTO)
+			conf->stream = LLMILL_STREAM_TRY;
+	}
 	conf->no_db = true;
 	conf->workers = 1;
 	conf->retry_attempts = 1;

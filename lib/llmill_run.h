@@ -42,9 +42,10 @@ enum llmill_format {
 };
 
 enum llmill_stream {
-	LLMILL_STREAM_AUTO = 0, /* on where the timeout is over 120 s */
+	LLMILL_STREAM_AUTO = 0, /* try where the timeout is over 120 s */
 	LLMILL_STREAM_ON = 1,
 	LLMILL_STREAM_OFF = 2,
+	LLMILL_STREAM_TRY = 3, /* on, if the server knows how */
 };
 
 enum llmill_progress {

@@ -186,10 +186,11 @@ resolve_times(struct backend *backend, const struct llmill_run_conf *conf)
 
 	chat->connect_timeout_ms = conf->connect_timeout_ns / CLOCK_MS;
 	chat->first_byte_ns = conf->first_byte_timeout_ns;
-	chat->stream = conf->stream == LLMILL_STREAM_ON ||
-		       (conf->stream == LLMILL_STREAM_AUTO &&
-			   backend->timeout_ns > BACKEND_STREAM_OVER);
-	chat->stream_optional = conf->stream == LLMILL_STREAM_AUTO;
+	chat->stream_optional = conf->stream == LLMILL_STREAM_TRY ||
+				(conf->stream == LLMILL_STREAM_AUTO &&
+				    backend->timeout_ns > BACKEND_STREAM_OVER);
+	chat->stream =
+	    conf->stream == LLMILL_STREAM_ON || chat->stream_optional;
 	chat->stall_ns = conf->stall_timeout_ns;
 	if (chat->stall_ns < 0)
 		chat->stall_ns = chat->stream ? BACKEND_STALL : 0;

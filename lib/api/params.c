@@ -113,7 +113,8 @@ refuse_reserved(struct span key, struct err *err)
 	static const char *const reserved[][2] = {
 	    {"model", "use -m"},
 	    {"messages", "they come from the input and -s"},
-	    {"stream", "the program decides that itself"},
+	    {"stream", "use --stream"},
+	    {"stream_options", "they come with --stream"},
 	};
 
 	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)

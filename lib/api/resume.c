@@ -57,6 +57,12 @@ take_count(struct json *root, const char *key, int64_t least, int64_t most,
 	*field = (uint32_t)number;
 }
 
+static bool
+is_true(struct json *root, const char *key)
+{
+	return span_equals(json_text(json_get(root, key)), span_of("true"));
+}
+
 #define MS INT64_C(1000000)
 #define MS_MOST                                                                \
 	(INT64_C(8760) * 3600 * 1000) /* a year, as the options have           \
@@ -76,6 +82,10 @@ take_running(struct json *root, struct llmill_run_conf *conf)
 	take_number(root, "timeout_ms", 1, MS_MOST, MS, &conf->timeout_ns);
 	take_number(root, "connect_timeout_ms", 1, MS_MOST, MS,
 	    &conf->connect_timeout_ns);
+	take_number(root, "first_byte_timeout_ms", 0, MS_MOST, MS,
+	    &conf->first_byte_timeout_ns);
+	take_number(
+	    root, "stall_timeout_ms", 0, MS_MOST, MS, &conf->stall_timeout_ns);
 	take_number(
 	    root, "wait_server_ms", 0, MS_MOST, MS, &conf->wait_server_ns);
 	take_number(root, "max_wait_ms", 0, MS_MOST, MS, &conf->max_wait_ns);
@@ -83,8 +93,11 @@ take_running(struct json *root, struct llmill_run_conf *conf)
 	    root, "kill_grace_ms", 0, MS_MOST, MS, &conf->kill_grace_ns);
 	take_number(root, "max_answer_bytes", 1, INT64_C(32) << 20, 1, &bytes);
 	conf->max_answer_bytes = (uint64_t)bytes;
-	conf->allow_empty = span_equals(
-	    json_text(json_get(root, "allow_empty")), span_of("true"));
+	conf->allow_empty = is_true(root, "allow_empty");
+	conf->keep_raw = is_true(root, "keep_raw");
+	if (json_get(root, "stream") != NULL)
+		conf->stream = is_true(root, "stream") ? LLMILL_STREAM_ON
+						       : LLMILL_STREAM_OFF;
 }
 
 /* Add "KEY=JSON" of one body parameter; max_tokens has an option. */

@@ -139,7 +139,8 @@ put_settings(struct buf *out, const struct llmill_run_conf *conf,
 	if (conf->stall_timeout_ns >= 0)
 		json_put_integer(
 		    out, "stall_timeout_ms", conf->stall_timeout_ns / 1000000);
-	json_put_bool(out, "stream", backend->chat.stream);
+	if (conf->stream != LLMILL_STREAM_AUTO)
+		json_put_bool(out, "stream", backend->chat.stream);
 	json_put_bool(out, "keep_raw", conf->keep_raw);
 	if (conf->wait_server_ns >= 0)
 		json_put_integer(

@@ -299,21 +299,23 @@ ask(struct http *http, const struct chat_request *request, struct reply *reply)
 		http_say(http, reply);
 }
 
+static bool
+names(struct span text, const char *word)
+{
+	return memmem(text.data, text.size, word, strlen(word)) != NULL;
+}
+
 /* Does the server refuse the shape of the request rather than what it asks?
  * Then this is the next one to try. */
 static bool
 reshape(struct http *http, const struct reply *reply, struct api_shape *shape)
 {
-	struct span why = reply->error;
-
-	if (reply->outcome != OUTCOME_BAD_REQUEST || !shape->stream ||
-	    memmem(why.data, why.size, "stream", strlen("stream")) == NULL)
+	if (reply->outcome != OUTCOME_BAD_REQUEST || !shape->stream)
 		return false;
-	if (shape->usage && (memmem(why.data, why.size, "stream_options",
-				 strlen("stream_options")) != NULL ||
-				!http->conf->stream_optional))
+	if (shape->usage && (names(reply->error, "stream_options") ||
+				names(reply->error, "include_usage")))
 		shape->usage = false;
-	else if (http->conf->stream_optional)
+	else if (http->conf->stream_optional && names(reply->error, "stream"))
 		shape->stream = false;
 	else
 		return false;

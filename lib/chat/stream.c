@@ -89,10 +89,13 @@ void
 stream_end(struct stream *stream)
 {
 	bool was_broken = stream->broken;
+	uint64_t events = stream->events;
 
 	/* An event that the end cuts off is no harm if the answer is whole,
 	 * and missing as a whole if it is not. */
 	sse_end(&stream->sse, take_event, stream);
+	if (stream->broken && !was_broken)
+		stream->events = events;
 	stream->broken = was_broken;
 }
 

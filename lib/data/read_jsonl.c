@@ -163,9 +163,8 @@ static const struct ban {
     {"n", "1",
 	"params: n above 1 is not supported: one record, one answer; repeat "
 	"the record instead"},
-    {"stream", "false", "params: stream is decided by the program itself"},
-    {"stream_options", NULL,
-	"params: stream_options are decided by the program itself"},
+    {"stream", "false", "params: stream is said with --stream"},
+    {"stream_options", NULL, "params: stream_options come with --stream"},
     {"messages", NULL, "params: messages stand beside params, not in them"},
 };
 #define BAN_COUNT (sizeof bans / sizeof *bans)
