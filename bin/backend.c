@@ -9,6 +9,8 @@
 
 #include "say.h"
 
+#define OPTS_COMMANDS (OPTS_EXEC | OPTS_COPROC) /* those that run one */
+
 static const struct {
 	unsigned bit;
 	const char *name;
@@ -16,6 +18,7 @@ static const struct {
     {OPTS_HTTP, "http"},
     {OPTS_EXEC, "exec"},
     {OPTS_ECHO, "echo"},
+    {OPTS_COPROC, "coproc"},
 };
 #define BACKEND_COUNT (sizeof(backends) / sizeof(backends[0]))
 
@@ -33,6 +36,14 @@ backend_choose(struct opts *opts, struct llmill_err *err)
 {
 	const char *name = opts->conf.backend;
 
+	if (opts->per_worker && opts_given(opts, "backend") &&
+	    strcmp(name, "coproc") != 0)
+		return say_refuse(err,
+		    "--per-worker is about a command, not about the %.80s "
+		    "backend; leave one out",
+		    name);
+	if (opts->per_worker)
+		name = opts->conf.backend = "coproc";
 	opts->backend = 0;
 	if (!name)
 		opts->backend = opts->child ? OPTS_EXEC : OPTS_HTTP;
@@ -44,14 +55,16 @@ backend_choose(struct opts *opts, struct llmill_err *err)
 	if (opts->backend == 0)
 		return say_refuse(err,
 		    "--backend: there is no \"%.80s\"; allowed: http, exec, "
-		    "echo[:SCRIPT]",
+		    "coproc, echo[:SCRIPT]",
 		    name);
-	if (opts->backend == OPTS_EXEC && !opts->child)
+	if (opts->backend & OPTS_COMMANDS && !opts->child)
 		return say_refuse(err,
-		    "--backend exec wants a command: llmill %s … -- COMMAND "
-		    "[ARG …]",
+		    "%s wants a command: llmill %s … -- COMMAND [ARG …]",
+		    opts->per_worker		 ? "--per-worker"
+		    : opts->backend == OPTS_EXEC ? "--backend exec"
+						 : "--backend coproc",
 		    opts_command_name(opts->command));
-	if (opts->backend != OPTS_EXEC && opts->child)
+	if (!(opts->backend & OPTS_COMMANDS) && opts->child)
 		return say_refuse(err,
 		    "--backend %s runs no command, but one stands behind --",
 		    backend_name(opts->backend));
@@ -66,7 +79,7 @@ backend_check(const struct opts *opts, struct llmill_err *err)
 	for (size_t i = 0; i < opts_count; i++) {
 		const struct opt *opt = &opts_table[i];
 
-		if (!(opts->given & opts_bit(opt)) || opt->backends == 0 ||
+		if (!opts_has_given(opts, opt) || opt->backends == 0 ||
 		    (opt->backends & opts->backend))
 			continue;
 		return say_refuse(err,

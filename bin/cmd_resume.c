@@ -4,6 +4,7 @@
  * then over what its last run was told.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "cmd.h"
 #include "say.h"
@@ -36,6 +37,13 @@ warn_of_headers(const struct opts *opts, const struct llmill_recalled *recalled)
 		    names);
 }
 
+/* It ran a command as well. */
+static bool
+is_coproc(const char *backend)
+{
+	return backend && strcmp(backend, "coproc") == 0;
+}
+
 /* Fill base with what holds where no option says otherwise. */
 static bool
 recall(const struct opts *opts, struct llmill_run_conf *base,
@@ -54,7 +62,8 @@ recall(const struct opts *opts, struct llmill_run_conf *base,
 		 check_command(opts, base, *recalled, &err) == 0)
 		warn_of_headers(opts, *recalled);
 	/* Another way to call a model takes the place of the old one. */
-	if (opts->child || opts_given(opts, "backend"))
+	if (opts_given(opts, "backend") ||
+	    (opts->child && !is_coproc(base->backend)))
 		base->backend = NULL;
 	if (opts_given(opts, "url"))
 		base->url_recalled = false;

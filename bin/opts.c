@@ -110,10 +110,10 @@ find_letter(enum opts_command command, char letter)
 	return NULL;
 }
 
-uint64_t
-opts_bit(const struct opt *opt)
+bool
+opts_has_given(const struct opts *opts, const struct opt *opt)
 {
-	return UINT64_C(1) << (opt - opts_table);
+	return opts->given[opt - opts_table];
 }
 
 bool
@@ -123,7 +123,7 @@ opts_given(const struct opts *opts, const char *name)
 
 	if (!opt)
 		abort();
-	return (opts->given & opts_bit(opt)) != 0;
+	return opts_has_given(opts, opt);
 }
 
 const char *
@@ -185,11 +185,11 @@ take_option(struct reader *reader, const struct opt *opt, const char *value)
 		return say_refuse(reader->err,
 		    "%s: \"\" is not allowed; it takes %s",
 		    opts_label(opt, label), opt->arg);
-	if (opt->once && (opts->given & opts_bit(opt)))
+	if (opt->once && opts_has_given(opts, opt))
 		return say_refuse(reader->err,
 		    "%s is given twice; only one is taken",
 		    opts_label(opt, label));
-	opts->given |= opts_bit(opt);
+	opts->given[opt - opts_table] = true;
 	reader->last = opt;
 	return take_value(opts, opt, value, reader->err);
 }

@@ -38,7 +38,10 @@ enum {
 	OPTS_HTTP = 1,
 	OPTS_EXEC = 2,
 	OPTS_ECHO = 4,
+	OPTS_COPROC = 8, /* a command per worker */
 };
+
+#define OPTS_MOST 128 /* options there can be */
 
 /* What an option takes, and the type of the field that keeps it. */
 enum opts_kind {
@@ -97,8 +100,9 @@ struct opts {
 	unsigned backend; /* one of the bits */
 	bool help;	  /* -h: nothing behind it was read */
 	bool watch;
+	bool per_worker;
 	bool retry_errors;
-	uint64_t given; /* bit i: opts_table[i] was given */
+	bool given[OPTS_MOST]; /* by their place in opts_table */
 	struct opts_range range;
 	const char *system;
 	const char *temperature;
@@ -137,8 +141,8 @@ bool opts_only_looks(enum opts_command command);
 /* Gives what the command's words name: "database", "input". */
 const char *opts_word_name(enum opts_command command);
 
-/* Gives the option's bit in given. */
-uint64_t opts_bit(const struct opt *opt);
+/* Was this very option given? */
+bool opts_has_given(const struct opts *opts, const struct opt *opt);
 
 /* Keep a string made on the way (taken; NULL counts as no memory). Gives it,
  * or NULL with err. */

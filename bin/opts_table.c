@@ -164,8 +164,16 @@ const struct opt opts_table[] = {
 	AT(const char *, conf.backend),
 	.normal = "exec with a COMMAND, else http",
 	.synonyms = "--provider --engine-type",
-	.help = "http, exec, or echo[:SCRIPT], which answers with the prompt "
-		"after faults by script: 'echo:ms=50,fail=1%'"},
+	.help = "http, exec, coproc, or echo[:SCRIPT], which answers with the "
+		"prompt after faults by script: 'echo:ms=50,fail=1%'"},
+    {.name = "per-worker",
+	.group = OPTS_BACKEND,
+	.commands = OF_CALLS,
+	.kind = OPTS_FLAG,
+	AT(bool, per_worker),
+	.synonyms = "--coproc --persistent --keep-alive --server-mode",
+	.help = "start COMMAND once per worker; it answers one JSON line per "
+		"JSON line"},
     {.name = "key-file",
 	.arg = "FILE",
 	.group = OPTS_BACKEND,
@@ -198,7 +206,7 @@ const struct opt opts_table[] = {
 	.arg = "TEXT|@FILE",
 	.group = OPTS_BACKEND,
 	.commands = OF_CALLS,
-	.backends = OPTS_HTTP,
+	.backends = OPTS_HTTP | OPTS_COPROC,
 	.kind = OPTS_TEXT,
 	AT(const char *, system),
 	.synonyms = "--system-prompt --system-message --instructions "
@@ -390,6 +398,18 @@ const struct opt opts_table[] = {
 	.normal = "120s while streaming, else off",
 	.synonyms = "--idle-timeout --silence-timeout",
 	.help = "between two bytes of an answer that has begun; 0 is off"},
+    {.name = "start-timeout",
+	.arg = "TIME",
+	.group = OPTS_RUNNING,
+	.commands = OF_CALLS,
+	.backends = OPTS_COPROC,
+	.kind = OPTS_DURATION,
+	AT(int64_t, conf.start_timeout_ns),
+	.least = NS_PER_MS,
+	.most = NS_PER_YEAR,
+	.normal = "300s",
+	.synonyms = "--startup-timeout --ready-timeout --load-timeout",
+	.help = "for a --per-worker command until its first line"},
     {.name = "kill-grace",
 	.arg = "TIME",
 	.group = OPTS_RUNNING,
@@ -436,7 +456,7 @@ const struct opt opts_table[] = {
     {.name = "max-wait",
 	.arg = "TIME",
 	.group = OPTS_RUNNING,
-	.backends = OPTS_HTTP | OPTS_EXEC,
+	.backends = OPTS_HTTP | OPTS_EXEC | OPTS_COPROC,
 	.kind = OPTS_DURATION,
 	AT(int64_t, conf.max_wait_ns),
 	.least = 0,
@@ -579,5 +599,5 @@ const struct opt opts_table[] = {
 
 const size_t opts_count = sizeof(opts_table) / sizeof(opts_table[0]);
 
-static_assert(sizeof(opts_table) / sizeof(opts_table[0]) <= 64,
-    "struct opts keeps what was given as bits of one uint64_t");
+static_assert(sizeof(opts_table) / sizeof(opts_table[0]) <= OPTS_MOST,
+    "struct opts has a place for each option");

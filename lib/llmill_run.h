@@ -88,8 +88,8 @@ struct llmill_run_conf {
 	uint32_t range_last;	   /* 0: to the last */
 
 	/* backend */
-	const char *backend; /* "http", "exec", "echo[:SCRIPT]"; NULL: exec
-				when command is set, else http */
+	const char *backend; /* "http", "exec", "coproc", "echo[:SCRIPT]";
+				NULL: exec when command is set, else http */
 	const char *const *command;
 	const char *url;   /* NULL: environment, then api.openai.com */
 	bool url_recalled; /* it stands only in a database: a key goes there
@@ -110,7 +110,8 @@ struct llmill_run_conf {
 	uint32_t workers;	 /* 1 … 8192 */
 	uint32_t retry_attempts; /* 0 and 1: one try */
 	int64_t retry_delay_ns;
-	int64_t timeout_ns; /* 0: 600 s for http, 60 s else */
+	int64_t timeout_ns;	  /* 0: 600 s for http, 60 s else */
+	int64_t start_timeout_ns; /* of a coproc command, to its first line */
 	int64_t connect_timeout_ns;
 	int64_t first_byte_timeout_ns; /* 0: none */
 	int64_t stall_timeout_ns;      /* < 0: 120 s while streaming, else

@@ -178,6 +178,15 @@ check_utf8(const char *option, const char *text, struct err *err)
 	    err, ERR_USAGE, "%s is not UTF-8 at byte %zu", option, bad + 1);
 }
 
+static int
+resolve_system(struct backend *backend, const struct llmill_run_conf *conf,
+    struct err *err)
+{
+	backend->chat.system = conf->system;
+	backend->plan.system = span_of(conf->system);
+	return check_utf8("-s", conf->system, err);
+}
+
 /* How answers come, and how long they may take about it. */
 static void
 resolve_times(struct backend *backend, const struct llmill_run_conf *conf)
@@ -204,14 +213,12 @@ resolve_http(struct backend *backend, const struct llmill_run_conf *conf,
 
 	backend->chat.agent = "llmill/" LLMILL_VERSION;
 	backend->chat.model = conf->model;
-	backend->chat.system = conf->system;
 	backend->chat.headers = conf->headers;
 	backend->chat.keep_raw = conf->keep_raw;
 	resolve_times(backend, conf);
 	backend->plan.model = span_of(conf->model);
-	backend->plan.system = span_of(conf->system);
 	if (check_utf8("-m", conf->model, err) == -1 ||
-	    check_utf8("-s", conf->system, err) == -1 ||
+	    resolve_system(backend, conf, err) == -1 ||
 	    resolve_url(backend, conf, &from_environment, err) == -1 ||
 	    read_key(backend, conf, err) == -1 ||
 	    judge_key(backend, conf, from_environment, err) == -1)
@@ -266,11 +273,15 @@ backend_resolve(struct backend *backend, const struct llmill_run_conf *conf,
 	backend->chat.answer_cap_bytes = conf->max_answer_bytes;
 	backend->chat.grace_ns = conf->kill_grace_ns;
 	backend->chat.command = conf->command;
+	backend->chat.start_timeout_ns = conf->start_timeout_ns;
 	backend->plan.backend = backend->chat.kind->name;
 	backend->plan.command = conf->command;
 	backend->plan.script = backend->chat.script;
 	if (strcmp(backend->chat.kind->name, "http") == 0 &&
 	    resolve_http(backend, conf, err) == -1)
+		goto fail;
+	if (strcmp(backend->chat.kind->name, "coproc") == 0 &&
+	    resolve_system(backend, conf, err) == -1)
 		goto fail;
 	if (backend->chat.kind->check != NULL &&
 	    backend->chat.kind->check(&backend->chat, err) == -1)

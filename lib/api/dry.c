@@ -11,6 +11,7 @@
 #include "api/words.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "chat/coproc_line.h"
 #include "chat/http.h"
 #include "data/prompts.h"
 #include "llmill_run.h"
@@ -48,6 +49,12 @@ static bool
 is_http(const struct dry *dry)
 {
 	return strcmp(dry->backend->chat.kind->name, "http") == 0;
+}
+
+static bool
+is_talk(const struct dry *dry)
+{
+	return strcmp(dry->backend->chat.kind->name, "coproc") == 0;
 }
 
 static bool
@@ -119,11 +126,33 @@ put_command(struct buf *out, const char *const *command, struct span prompt)
 	buf_add_byte(out, '\n');
 }
 
+/* A command per worker: its arguments as they are, and one line. */
 static void
-put_request(struct buf *out, const struct dry *dry, const struct record *record)
+put_talk(struct buf *out, const struct dry *dry, const struct record *record,
+    uint64_t number)
 {
+	const struct chat_conf *chat = &dry->backend->chat;
+
+	buf_add_text(out, "command: ");
+	for (size_t i = 0; chat->command[i] != NULL; i++) {
+		if (i > 0)
+			buf_add_byte(out, ' ');
+		text_quote_shell(out, chat->command[i]);
+	}
+	buf_add_text(out, "\nstdin:   ");
+	coproc_put_request(out, number, record, chat->system);
+}
+
+static void
+put_request(struct buf *out, const struct dry *dry, uint32_t index)
+{
+	struct record whole = prompts_at(dry->prompts, index);
+	const struct record *record = &whole;
+
 	if (is_http(dry)) {
 		put_http(out, dry, record);
+	} else if (is_talk(dry)) {
+		put_talk(out, dry, record, (uint64_t)index + 1);
 	} else if (dry->backend->chat.command != NULL) {
 		put_command(out, dry->backend->chat.command, record->text);
 	} else {
@@ -154,13 +183,10 @@ dry_put(struct buf *out, const struct dry *dry)
 {
 	struct load load = measure(dry);
 	int64_t most = dry->conf->max_tokens;
-	struct record first;
 	char number[32];
 
-	if (load.count > 0) {
-		first = prompts_at(dry->prompts, load.first);
-		put_request(out, dry, &first);
-	}
+	if (load.count > 0)
+		put_request(out, dry, load.first);
 	put_database(out, dry);
 	if (load.count == 0)
 		buf_add_text(out, "nothing to do\n");
@@ -214,6 +240,28 @@ put_json_command(
 }
 
 static void
+put_json_talk(struct buf *out, const struct dry *dry,
+    const struct record *record, uint64_t number)
+{
+	const struct chat_conf *chat = &dry->backend->chat;
+	struct buf line;
+
+	buf_init(&line, out->cap);
+	coproc_put_request(&line, number, record, chat->system);
+	json_put_key(out, "command");
+	buf_add_byte(out, '[');
+	for (size_t i = 0; chat->command[i] != NULL; i++) {
+		if (i > 0)
+			buf_add_byte(out, ',');
+		json_put_string(out, span_of(chat->command[i]));
+	}
+	buf_add_byte(out, ']');
+	json_put_text(out, "stdin", buf_span(&line));
+	out->failed |= line.failed;
+	buf_free(&line);
+}
+
+static void
 put_json_request(struct buf *out, const struct dry *dry, uint32_t index)
 {
 	struct record record = prompts_at(dry->prompts, index);
@@ -223,6 +271,8 @@ put_json_request(struct buf *out, const struct dry *dry, uint32_t index)
 	json_put_text(out, "backend", span_of(dry->backend->chat.kind->name));
 	if (is_http(dry))
 		put_json_http(out, dry, &record);
+	else if (is_talk(dry))
+		put_json_talk(out, dry, &record, (uint64_t)index + 1);
 	else if (dry->backend->chat.command != NULL)
 		put_json_command(out, dry->backend->chat.command, record.text);
 	else

@@ -80,6 +80,8 @@ take_running(struct json *root, struct llmill_run_conf *conf)
 	take_number(
 	    root, "retry_delay_ms", 0, MS_MOST, MS, &conf->retry_delay_ns);
 	take_number(root, "timeout_ms", 1, MS_MOST, MS, &conf->timeout_ns);
+	take_number(
+	    root, "start_timeout_ms", 1, MS_MOST, MS, &conf->start_timeout_ns);
 	take_number(root, "connect_timeout_ms", 1, MS_MOST, MS,
 	    &conf->connect_timeout_ns);
 	take_number(root, "first_byte_timeout_ms", 0, MS_MOST, MS,

@@ -227,6 +227,18 @@ tell_attempt(void *arg, const struct pool_report *report)
 	mill->conf->on_attempt(mill->conf->on_attempt_arg, &attempt);
 }
 
+/* A command that is being started has time of its own, of which only its
+ * worker knows. */
+static int64_t
+late_after_ns(const struct mill *mill)
+{
+	int64_t start_ns = 0;
+
+	if (strcmp(mill->backend.chat.kind->name, "coproc") == 0)
+		start_ns = mill->conf->start_timeout_ns;
+	return clock_add(start_ns, RUN_LATE_AFTER);
+}
+
 static void
 fill_coord(struct mill *mill, struct coord_conf *coord)
 {
@@ -258,7 +270,7 @@ fill_coord(struct mill *mill, struct coord_conf *coord)
 	    .pool =
 		{
 		    .slots = conf->workers,
-		    .late_after_ns = RUN_LATE_AFTER,
+		    .late_after_ns = late_after_ns(mill),
 		    .grace_ns = conf->kill_grace_ns,
 		    .frame_cap_bytes = FRAME_CAP_BYTES,
 		    .sweeps = conf->own_process &&

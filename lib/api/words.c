@@ -133,6 +133,8 @@ put_settings(struct buf *out, const struct llmill_run_conf *conf,
 	json_put_integer(out, "retry_delay_ms", conf->retry_delay_ns / 1000000);
 	json_put_integer(out, "timeout_ms", conf->timeout_ns / 1000000);
 	json_put_integer(
+	    out, "start_timeout_ms", conf->start_timeout_ns / 1000000);
+	json_put_integer(
 	    out, "connect_timeout_ms", conf->connect_timeout_ns / 1000000);
 	json_put_integer(out, "first_byte_timeout_ms",
 	    conf->first_byte_timeout_ns / 1000000);
@@ -201,6 +203,7 @@ llmill_run_conf_init(struct llmill_run_conf *conf)
 	    .workers = 4,
 	    .retry_attempts = 3,
 	    .retry_delay_ns = 1000000000,
+	    .start_timeout_ns = 300000000000,
 	    .connect_timeout_ns = 10000000000,
 	    .stall_timeout_ns = -1,
 	    .wait_server_ns = -1,

@@ -243,6 +243,14 @@ json_integer(struct json *value, int64_t otherwise)
 	return json_object_get_int64(object_of(value));
 }
 
+double
+json_real(struct json *value, double otherwise)
+{
+	if (!json_is_number(value))
+		return otherwise;
+	return json_object_get_double(object_of(value));
+}
+
 struct span
 json_text(struct json *value)
 {

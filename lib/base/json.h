@@ -50,6 +50,9 @@ struct span json_string(struct json *value);
  * when it is no number. */
 int64_t json_integer(struct json *value, int64_t otherwise);
 
+/* Gives a number, or otherwise when it is none. */
+double json_real(struct json *value, double otherwise);
+
 /* Gives the value as JSON text; reals keep their digits, integers are held
  * within 64 bits. Dies with root or at the next call on it. */
 struct span json_text(struct json *value);

@@ -10,6 +10,7 @@
 #include "chat/kinds.h"
 
 static const struct chat *const kinds[] = {
+    &chat_coproc,
     &chat_echo,
     &chat_exec,
     &chat_http,
@@ -32,5 +33,5 @@ chat_by_name(const char *name)
 const char *
 chat_names(void)
 {
-	return "echo, exec, http";
+	return "coproc, echo, exec, http";
 }

@@ -48,8 +48,9 @@ struct chat_conf {
 	int64_t stall_ns;      /* between two bytes of it; 0: no limit */
 	const char *agent;     /* User-Agent; NULL: "llmill" */
 
-	/* exec */
+	/* exec, coproc */
 	const char *const *command; /* argv, NULL-terminated */
+	int64_t start_timeout_ns;   /* coproc: until its first line */
 
 	/* echo */
 	const char *script; /* "ms=50,fail=1%", without "echo:"; or NULL */
@@ -103,7 +104,7 @@ struct chat {
 /* Gives the backend, or NULL when there is none so named. */
 const struct chat *chat_by_name(const char *name);
 
-/* Gives "echo, exec, http" for messages. */
+/* Gives "coproc, echo, exec, http" for messages. */
 const char *chat_names(void);
 
 #endif

@@ -26,7 +26,6 @@
 struct watch {
 	struct errand *errand;
 	struct child *child;
-	size_t written;	 /* of the input */
 	int64_t next_ns; /* TERM while it runs, KILL while it ends */
 	struct clock_nap nap;
 	struct pollfd stop; /* fd -1 when its end was seen */
@@ -58,16 +57,26 @@ end_at_once(struct watch *watch, enum errand_ending ending)
 static void
 feed_stdin(struct watch *watch)
 {
-	const struct span input = watch->errand->input;
-	ssize_t done = write(watch->child->stdin_fd,
-	    input.data + watch->written, input.size - watch->written);
+	struct span *input = &watch->errand->input;
+	ssize_t done = write(watch->child->stdin_fd, input->data, input->size);
 
-	if (done > 0)
-		watch->written += (size_t)done;
+	if (done > 0) {
+		input->data += done;
+		input->size -= (size_t)done;
+	}
 	/* A command need not read all: EPIPE is no failure. */
-	if (watch->written == input.size ||
+	if ((input->size == 0 && !watch->errand->talks) ||
 	    (done == -1 && errno != EAGAIN && errno != EINTR))
 		fd_close(&watch->child->stdin_fd);
+}
+
+/* Does its stdout, from this byte on, end a line? */
+static bool
+ends_line(const struct errand *errand, size_t from)
+{
+	return errand->talks && errand->out->size > from &&
+	       memchr(errand->out->data + from, '\n',
+		   errand->out->size - from) != NULL;
 }
 
 /* Read once. Gives false when there is nothing more now. */
@@ -76,6 +85,7 @@ take_stdout(struct watch *watch)
 {
 	struct errand *errand = watch->errand;
 	struct buf *out = errand->out;
+	const size_t before = out->size;
 	ssize_t got = fd_read(watch->child->stdout_fd, out, READ_BYTES);
 
 	if (got == -1 && errno == EAGAIN)
@@ -84,6 +94,9 @@ take_stdout(struct watch *watch)
 		errand->first_byte_ns = clock_now_ns();
 	if (got > 0 && errand->beat != NULL)
 		errand->beat(errand->beat_arg, out->size);
+	if (got > 0 && errand->ending == ERRAND_ITSELF &&
+	    ends_line(errand, before))
+		errand->ending = ERRAND_LINE;
 	if (got > 0 && out->size < out->cap)
 		return true;
 	if (got > 0)
@@ -155,9 +168,11 @@ sleep_fd(const struct watch *watch)
 static bool
 turn(struct watch *watch)
 {
+	struct errand *errand = watch->errand;
 	struct child *child = watch->child;
 	struct pollfd fds[] = {
-	    {.fd = child->stdin_fd, .events = POLLOUT},
+	    {.fd = errand->input.size > 0 ? child->stdin_fd : -1,
+		.events = POLLOUT},
 	    {.fd = child->stdout_fd, .events = POLLIN},
 	    {.fd = child->stderr_fd, .events = POLLIN},
 	    {.fd = child->pid_fd, .events = POLLIN},
@@ -180,6 +195,8 @@ turn(struct watch *watch)
 		take_stdout(watch);
 	if (fds[2].revents != 0)
 		take_stderr(watch);
+	if (errand->ending == ERRAND_LINE)
+		return false;
 	/* Before the word to stop: what is done is done. */
 	if (fds[3].revents != 0)
 		return false;
@@ -188,10 +205,10 @@ turn(struct watch *watch)
 		hear_stop(watch);
 	if (clock_now_ns() < watch->next_ns)
 		return true;
-	if (watch->errand->ending == ERRAND_ITSELF)
+	if (errand->ending == ERRAND_ITSELF)
 		end(watch, ERRAND_TIMEOUT);
 	else
-		end_at_once(watch, watch->errand->ending);
+		end_at_once(watch, errand->ending);
 	return true;
 }
 
@@ -222,10 +239,16 @@ errand_run(struct errand *errand, struct child *child)
 	errand->ending = ERRAND_ITSELF;
 	errand->first_byte_ns = -1;
 	errand->tail.size = 0;
-	if (errand->input.size == 0)
+	if (errand->input.size == 0 && !errand->talks)
 		fd_close(&child->stdin_fd);
-	while (turn(&watch) || !child_wait(child, 0, &errand->death))
+	if (ends_line(errand, 0))
+		errand->ending = ERRAND_LINE;
+	while (errand->ending != ERRAND_LINE &&
+	       (turn(&watch) || (errand->ending != ERRAND_LINE &&
+				    !child_wait(child, 0, &errand->death))))
 		continue;
+	if (errand->ending == ERRAND_LINE)
+		return;
 	child_signal(child, SIGKILL);
 	hear_last_words(&watch);
 	child_bury(child);

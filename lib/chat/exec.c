@@ -326,6 +326,7 @@ judge(struct exec *self, const struct chat_request *request,
 	case ERRAND_NO_MEMORY:
 		buf_add_text(&self->error, "no memory for the answer");
 		return OUTCOME_OUT_OF_MEMORY;
+	case ERRAND_LINE: /* it does not talk */
 	case ERRAND_ITSELF:
 		break;
 	}

@@ -5,6 +5,7 @@
 /* All backends there are; chat.c lists them. */
 struct chat;
 
+extern const struct chat chat_coproc;
 extern const struct chat chat_echo;
 extern const struct chat chat_exec;
 extern const struct chat chat_http;
