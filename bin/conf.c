@@ -187,6 +187,8 @@ conf_complete(struct opts *opts, struct llmill_err *err)
 		return -1;
 	if (conf->verbosity >= 0)
 		warn_of_braces(opts);
+	conf->max_failures = opts->max_failures.count;
+	conf->max_failures_percent = opts->max_failures.percent;
 	conf->range_first = opts->range.first;
 	conf->range_last = opts->range.last;
 	if (!conf->resume)

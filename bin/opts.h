@@ -58,11 +58,18 @@ enum opts_kind {
 	OPTS_CHOICE = 10,  /* an enum: one of choices, the first if no arg */
 	OPTS_QUIET = 11,   /* int verbosity */
 	OPTS_VERBOSE = 12, /* int verbosity */
+	OPTS_AMOUNT = 13,  /* uint64_t, least to most */
+	OPTS_SHARE = 14,   /* struct opts_share: "N" or "P%" */
 };
 
 struct opts_range {
 	uint32_t first; /* from 1; 0: from the start */
 	uint32_t last;	/* inclusive; 0: to the end */
+};
+
+struct opts_share {
+	uint64_t count; /* 0: percent is meant */
+	double percent;
 };
 
 struct opts_choice {
@@ -104,6 +111,7 @@ struct opts {
 	bool retry_errors;
 	bool given[OPTS_MOST]; /* by their place in opts_table */
 	struct opts_range range;
+	struct opts_share max_failures;
 	const char *system;
 	const char *temperature;
 	const char *top_p;

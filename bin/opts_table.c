@@ -25,8 +25,9 @@
 
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_YEAR (INT64_C(8760) * 3600 * 1000 * NS_PER_MS)
-#define TRIES_MOST 65535       /* what is counted of a prompt's tries, */
-#define POISON_MOST 255	       /* and of the workers it crashed */
+#define TRIES_MOST 65535 /* what is counted of a prompt's tries, */
+#define POISON_MOST 255	 /* and of the workers it crashed */
+#define AMOUNT_MOST INT64_C(1000000000000000)
 #define TOKENS_MOST 1000000000 /* far above any model's window */
 
 static const struct opts_choice input_formats[] = {
@@ -464,6 +465,60 @@ const struct opt opts_table[] = {
 	.normal = "1h",
 	.synonyms = "--rate-limit-wait --max-rate-wait",
 	.help = "for rate limits, each prompt"},
+
+    {.name = "rpm",
+	.arg = "N",
+	.group = OPTS_RUNNING,
+	.kind = OPTS_AMOUNT,
+	AT(uint64_t, conf.rpm),
+	.least = 1,
+	.most = AMOUNT_MOST,
+	.normal = "off",
+	.synonyms = "--requests-per-minute --rate --rate-limit --max-rpm",
+	.help = "at most N requests per minute, evenly, all workers together"},
+    {.name = "tpm",
+	.arg = "N",
+	.group = OPTS_RUNNING,
+	.backends = OPTS_HTTP | OPTS_COPROC,
+	.kind = OPTS_AMOUNT,
+	AT(uint64_t, conf.tpm),
+	.least = 1,
+	.most = AMOUNT_MOST,
+	.normal = "off",
+	.synonyms = "--tokens-per-minute --max-tpm --token-rate",
+	.help = "at most N tokens per minute, in and out"},
+    {.name = "max-requests",
+	.arg = "N",
+	.group = OPTS_RUNNING,
+	.kind = OPTS_AMOUNT,
+	AT(uint64_t, conf.max_requests),
+	.least = 1,
+	.most = AMOUNT_MOST,
+	.normal = "off",
+	.synonyms = "--max-calls --request-limit --limit-requests",
+	.help = "stop after N requests, over all runs of the database"},
+    {.name = "max-tokens-total",
+	.arg = "N",
+	.group = OPTS_RUNNING,
+	.backends = OPTS_HTTP | OPTS_COPROC,
+	.kind = OPTS_AMOUNT,
+	AT(uint64_t, conf.max_tokens_total),
+	.least = 1,
+	.most = AMOUNT_MOST,
+	.normal = "off",
+	.synonyms = "--token-budget --max-total-tokens --budget-tokens",
+	.help = "stop after N tokens in and out, over all runs of the "
+		"database"},
+    {.name = "max-failures",
+	.arg = "N|P%",
+	.group = OPTS_RUNNING,
+	.kind = OPTS_SHARE,
+	AT(struct opts_share, max_failures),
+	.least = 1,
+	.most = AMOUNT_MOST,
+	.normal = "off",
+	.synonyms = "--max-errors --halt --fail-fast --max-failed",
+	.help = "stop when so many prompts failed, or such a share of all"},
 
     /* database and output */
     {.name = "db",

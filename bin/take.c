@@ -126,6 +126,22 @@ take_choice(struct llmill_err *err, const struct opt *opt, const char *value,
 	return 0;
 }
 
+/* A count, or a percentage. */
+static int
+take_share(struct llmill_err *err, const struct opt *opt, const char *value,
+    struct opts_share *share)
+{
+	size_t size = strlen(value);
+
+	if (size == 0 || value[size - 1] != '%')
+		return take_count(err, opt, value, &share->count);
+	share->count = 0;
+	if (!value_percent(value, &share->percent))
+		return refuse_value(
+		    err, opt, value, "more than 0% and at most 100%");
+	return 0;
+}
+
 int
 take_value(struct opts *opts, const struct opt *opt, const char *value,
     struct llmill_err *err)
@@ -154,6 +170,12 @@ take_value(struct opts *opts, const struct opt *opt, const char *value,
 	case OPTS_COUNT:
 		result = take_count(err, opt, value, &number);
 		*(uint32_t *)field = (uint32_t)number;
+		break;
+	case OPTS_AMOUNT:
+		result = take_count(err, opt, value, field);
+		break;
+	case OPTS_SHARE:
+		result = take_share(err, opt, value, field);
 		break;
 	case OPTS_TOKENS:
 		result = take_count(err, opt, value, &number);

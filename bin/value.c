@@ -151,6 +151,21 @@ value_count(const char *text, uint64_t *count)
 	return read_scaled(text, counts, count);
 }
 
+bool
+value_percent(const char *text, double *percent)
+{
+	char *end;
+	double value;
+
+	if (text[strspn(text, "0123456789.")] != '%')
+		return false;
+	value = strtod(text, &end);
+	if (end == text || strcmp(end, "%") != 0 || !(value > 0) || value > 100)
+		return false;
+	*percent = value;
+	return true;
+}
+
 /* Read one end of a range up to the byte end; nothing there leaves 0. */
 static bool
 read_range_end(const char **text, char end, uint32_t *value)

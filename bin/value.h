@@ -22,6 +22,9 @@ bool value_size(const char *text, uint64_t *bytes);
 /* "812", "10k", "2M", in steps of 1000. */
 bool value_count(const char *text, uint64_t *count);
 
+/* "5%", "0.5%": more than 0, at most 100. */
+bool value_percent(const char *text, double *percent);
+
 /* "A:B", "A:" (last is 0: to the end), ":B" (first is 0: from the start);
  * from 1, inclusive, A ≤ B. */
 bool value_range(const char *text, uint32_t *first, uint32_t *last);

@@ -123,6 +123,15 @@ struct llmill_run_conf {
 	uint64_t max_answer_bytes;
 	uint32_t poison;
 
+	/* limits, 0: none; those that end a run count over all runs of the
+	 * database */
+	uint64_t rpm; /* requests per minute */
+	uint64_t tpm; /* tokens per minute */
+	uint64_t max_requests;
+	uint64_t max_tokens_total;
+	uint64_t max_failures;	     /* prompts */
+	double max_failures_percent; /* of all prompts, 0 … 100 */
+
 	/* database and output */
 	const char *db; /* NULL: default name */
 	bool no_db;

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "api/estimate.h"
 #include "api/mill.h"
 #include "api/words.h"
 #include "base/clock.h"
@@ -21,6 +22,7 @@
 #include "data/survey.h"
 #include "llmill_run.h"
 #include "run/coord.h"
+#include "run/limit.h"
 #include "view/bulletin.h"
 
 #define DATABASE_NAMES_TRIED 100 /* default names taken in the same second */
@@ -354,6 +356,26 @@ begin_bulletin(struct mill *mill)
 	mill->bulletin = bulletin_new(store_path(mill->store), &survey, NULL);
 }
 
+static void
+add_used(void *arg, uint32_t index, const struct reply *reply)
+{
+	struct mill *mill = arg;
+
+	mill->used_requests++;
+	mill->used_tokens +=
+	    limit_used(estimate_tokens(&mill->backend.chat, index), reply);
+}
+
+static int
+count_used(struct mill *mill, struct err *err)
+{
+	const struct llmill_run_conf *conf = mill->conf;
+
+	if (conf->max_requests == 0 && conf->max_tokens_total == 0)
+		return 0;
+	return store_each_attempt(mill->store, add_used, mill, err);
+}
+
 int
 mill_load_store(struct mill *mill, struct err *err)
 {
@@ -362,6 +384,8 @@ mill_load_store(struct mill *mill, struct err *err)
 	if (load(mill, err) == -1 ||
 	    store_reopen(mill->store, &mill->redo, mill->states, &mill->counts,
 		err) == -1)
+		return -1;
+	if (count_used(mill, err) == -1)
 		return -1;
 	choose_asked(mill);
 	say_going_on(mill);

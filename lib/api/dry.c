@@ -5,6 +5,8 @@
  */
 #include "api/dry.h"
 
+#include "api/estimate.h"
+
 #include <string.h>
 
 #include "api/backend.h"
@@ -23,6 +25,7 @@ struct load {
 	uint32_t count;
 	uint32_t first; /* index */
 	uint64_t bytes;
+	uint64_t tokens; /* in and out, as limits count them */
 };
 
 static struct load
@@ -38,6 +41,7 @@ measure(const struct dry *dry)
 			continue;
 		load.count++;
 		load.first = i;
+		load.tokens += estimate_tokens(&dry->backend->chat, i);
 		load.bytes +=
 		    system.size + (record.body.data != NULL ? record.body.size
 							    : record.text.size);
@@ -178,6 +182,31 @@ put_database(struct buf *out, const struct dry *dry)
 			prompts_count(dry->prompts), total, sizeof(total)));
 }
 
+/* Would a limit end the run before its end? What a database has used already
+ * is not looked at. */
+static void
+put_limits(struct buf *out, const struct dry *dry, const struct load *load)
+{
+	const struct llmill_run_conf *conf = dry->conf;
+	char most[32];
+	char needed[32];
+
+	if (conf->max_requests > 0)
+		buf_printf(out, "--max-requests %s is %s\n",
+		    text_count(conf->max_requests, most, sizeof(most)),
+		    conf->max_requests < load->count ? "not enough for all"
+						     : "enough");
+	if (conf->max_tokens_total > 0)
+		buf_printf(out,
+		    "--max-tokens-total %s is %s: at most about %s are "
+		    "needed\n",
+		    text_count(conf->max_tokens_total, most, sizeof(most)),
+		    conf->max_tokens_total < load->tokens
+			? "perhaps not enough for all"
+			: "enough",
+		    text_count(load->tokens, needed, sizeof(needed)));
+}
+
 void
 dry_put(struct buf *out, const struct dry *dry)
 {
@@ -202,6 +231,7 @@ dry_put(struct buf *out, const struct dry *dry)
 		buf_printf(out, "at most %s output tokens\n",
 		    text_count(
 			(uint64_t)most * load.count, number, sizeof(number)));
+	put_limits(out, dry, &load);
 	buf_add_text(out, "nothing was sent, no file was made\n");
 }
 
@@ -296,6 +326,7 @@ dry_put_json(struct buf *out, const struct dry *dry)
 	json_put_integer(out, "answered", dry->answered);
 	json_put_text(out, "database", span_of(dry->db_path));
 	json_put_integer(out, "input_tokens", (int64_t)(load.bytes / 4));
+	json_put_integer(out, "tokens_most", (int64_t)load.tokens);
 	json_put_key(out, "output_tokens_most");
 	if (dry->conf->max_tokens > 0)
 		buf_printf(

@@ -44,6 +44,8 @@ struct mill {
 	uint8_t *states;	/* enum store_state per prompt */
 	uint8_t *asked;		/* 1 per prompt that this run is to do */
 	uint32_t count;
+	uint64_t used_requests; /* by earlier runs, where that is limited */
+	uint64_t used_tokens;
 	uint32_t bad_count; /* records that only keep their id */
 	int log_fd;
 	int own_screen_fd; /* conf's, opened anew; -1: only conf's own */

@@ -15,6 +15,7 @@
 
 #include "api/advice.h"
 #include "api/dry.h"
+#include "api/estimate.h"
 #include "api/journal.h"
 #include "api/mill.h"
 #include "api/words.h"
@@ -281,6 +282,11 @@ fill_coord(struct mill *mill, struct coord_conf *coord)
 		    .words = journal_words,
 		},
 	    .timeout_ns = mill->backend.timeout_ns,
+	    .used_requests = mill->used_requests,
+	    .used_tokens = mill->used_tokens,
+	    .used_failures = mill->counts.failed,
+	    .estimate = estimate_tokens,
+	    .estimate_arg = &mill->backend.chat,
 	    .wait_server_first_ns = mill_wait_first_ns(mill),
 	    .wait_server_later_ns = wait_ns < 0 ? RUN_WAIT_LATER : wait_ns,
 	    .signals = &mill->signals,
@@ -301,6 +307,7 @@ run_mill(struct mill *mill, struct err *err)
 	mill->stats.empty_lines = mill->input.empty_count;
 	mill->stats.bad_records = mill->input.bad_count;
 	fill_coord(mill, &coord);
+	limits_of(mill->conf, mill->count, &coord.limits);
 	mill->coord = coord_new(&coord, err);
 	if (mill->coord == NULL)
 		return -1;

@@ -120,6 +120,19 @@ put_header_names(struct buf *out, const char *const *headers)
 	buf_add_byte(out, ']');
 }
 
+static void
+put_max_failures(struct buf *out, const struct llmill_run_conf *conf)
+{
+	char percent[48];
+
+	snprintf(percent, sizeof(percent), "%g%%", conf->max_failures_percent);
+	if (conf->max_failures_percent > 0)
+		json_put_text(out, "max_failures", span_of(percent));
+	else
+		json_put_integer(
+		    out, "max_failures", (int64_t)conf->max_failures);
+}
+
 void
 put_settings(struct buf *out, const struct llmill_run_conf *conf,
     const struct backend *backend)
@@ -152,6 +165,12 @@ put_settings(struct buf *out, const struct llmill_run_conf *conf,
 	json_put_integer(
 	    out, "max_answer_bytes", (int64_t)conf->max_answer_bytes);
 	json_put_integer(out, "poison", conf->poison);
+	json_put_integer(out, "rpm", (int64_t)conf->rpm);
+	json_put_integer(out, "tpm", (int64_t)conf->tpm);
+	json_put_integer(out, "max_requests", (int64_t)conf->max_requests);
+	json_put_integer(
+	    out, "max_tokens_total", (int64_t)conf->max_tokens_total);
+	put_max_failures(out, conf);
 	json_put_integer(out, "first", conf->first);
 	json_put_integer(out, "range_first", conf->range_first);
 	json_put_integer(out, "range_last", conf->range_last);

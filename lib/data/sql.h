@@ -290,6 +290,10 @@
 	"SELECT run_id, outcome, started_ms, duration_ms, input_tokens,"       \
 	" output_tokens FROM llm_attempts"
 
+/* What every attempt cost, as far as it was told. */
+#define SQL_USAGE                                                              \
+	"SELECT id, outcome, input_tokens, output_tokens FROM llm_attempts"
+
 /* The last run; times as seconds since 1970 as well. */
 #define SQL_SURVEY_LAST_RUN                                                    \
 	"SELECT run_id, status, started_at, ended_at,"                         \

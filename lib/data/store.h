@@ -121,6 +121,12 @@ int store_preview(const struct store_conf *conf, const struct plan *plan,
     const struct redo *redo, uint8_t *states, struct store_counts *counts,
     struct err *err);
 
+/* Tell of every attempt in the database: its prompt, and of its reply outcome
+ * and tokens. Nothing where there is no database. Fails as db_fail. */
+int store_each_attempt(struct store *store,
+    void (*take)(void *arg, uint32_t index, const struct reply *reply),
+    void *arg, struct err *err);
+
 /* What llm_runs keeps of this run. */
 struct store_run {
 	const char *version;

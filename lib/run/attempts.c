@@ -61,6 +61,7 @@ fail_held(struct coord *coord)
 
 	while ((held = held_pop(&coord->held)) != NULL) {
 		sched_fail_held(coord->sched, held->index);
+		limit_failed(&coord->limit);
 		remember_failure(coord, held);
 		held_free(held);
 	}
@@ -194,6 +195,13 @@ ask_sched(struct coord *coord, struct pool_report *report,
 	return verdict;
 }
 
+static void
+count_failure(struct coord *coord, const char *why)
+{
+	limit_failed(&coord->limit);
+	stop_prompt_failed(coord->conf.stop, why);
+}
+
 /* One attempt ended: to whom does it matter? */
 static void
 take_attempt(struct coord *coord, struct pool_report *report)
@@ -213,6 +221,7 @@ take_attempt(struct coord *coord, struct pool_report *report)
 	struct store_note note;
 
 	excuse_command(coord, report);
+	limit_back(&coord->limit, coord_estimate(coord, report->index), reply);
 	one_line(reply->error, why);
 	count_attempt(coord, report);
 	if (retry_after_ns > coord->conf.policy.wait_max_ns) {
@@ -244,7 +253,7 @@ take_attempt(struct coord *coord, struct pool_report *report)
 		coord->no_memory |= held_push(&coord->held, report->index,
 					reply->outcome, reply->error) == -1;
 	else if (states[verdict] == STORE_FAILED)
-		stop_prompt_failed(coord->conf.stop, why);
+		count_failure(coord, why);
 	else if (verdict == SCHED_ANSWERED &&
 		 coord->conf.stop->phase == STOP_NONE) {
 		fail_held(coord); /* a run that stops leaves them open */

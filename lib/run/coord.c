@@ -36,6 +36,8 @@ coord_new(const struct coord_conf *conf, struct err *err)
 	coord->conf = *conf;
 	pace_init(&coord->pace, conf->wait_server_first_ns,
 	    conf->wait_server_later_ns);
+	limit_init(&coord->limit, &conf->limits, conf->used_requests,
+	    conf->used_tokens, conf->used_failures);
 	coord->sched = sched_new(conf->count, &conf->policy);
 	if (coord->sched == NULL) {
 		err_set_memory(err, "scheduler");
@@ -75,21 +77,57 @@ coord_free(struct coord *coord)
 
 /* ---- one turn ---- */
 
+static int64_t
+earlier(int64_t one_ns, int64_t other_ns)
+{
+	return one_ns < other_ns ? one_ns : other_ns;
+}
+
+static int64_t
+later(int64_t one_ns, int64_t other_ns)
+{
+	return one_ns > other_ns ? one_ns : other_ns;
+}
+
+uint64_t
+coord_estimate(const struct coord *coord, uint32_t index)
+{
+	if (coord->conf.estimate == NULL)
+		return 0;
+	return coord->conf.estimate(coord->conf.estimate_arg, index);
+}
+
+/* When may the next one go out? CLOCK_NEVER: not before something comes back.
+ */
+static int64_t
+hand_out_due_ns(struct coord *coord)
+{
+	int64_t due_ns = sched_due_ns(coord->sched);
+
+	/* With nobody idle a due prompt changes nothing. */
+	if (!pool_has_idle(coord->pool) || !limit_has_room(&coord->limit))
+		return CLOCK_NEVER;
+	due_ns = later(due_ns, pace_due_ns(&coord->pace));
+	return later(due_ns, limit_due_ns(&coord->limit));
+}
+
 static void
 hand_out(struct coord *coord)
 {
 	uint32_t index;
 	uint32_t attempt;
 
-	while (pool_has_idle(coord->pool) &&
-	       sched_due_ns(coord->sched) <= coord->now_ns &&
-	       pace_may_send(&coord->pace, coord->now_ns) &&
-	       sched_next(coord->sched, coord->now_ns, &index, &attempt))
-		if (pool_give(coord->pool, index, attempt,
-			coord->conf.timeout_ns, coord->now_ns))
-			pace_sent(&coord->pace, index);
-		else
+	while (hand_out_due_ns(coord) <= coord->now_ns &&
+	       sched_next(coord->sched, coord->now_ns, &index, &attempt)) {
+		if (!pool_give(coord->pool, index, attempt,
+			coord->conf.timeout_ns, coord->now_ns)) {
 			sched_return(coord->sched, index);
+			continue;
+		}
+		pace_sent(&coord->pace, index);
+		limit_sent(
+		    &coord->limit, coord_estimate(coord, index), coord->now_ns);
+	}
 }
 
 /* No more workers than prompts; none are replaced in a drain. */
@@ -102,6 +140,15 @@ set_wanted(struct coord *coord)
 	if (coord->phase != STOP_NONE)
 		left = 0;
 	pool_want(coord->pool, left < most ? left : most);
+}
+
+/* Could more be handed out, but for a rate? */
+static bool
+is_held(struct coord *coord)
+{
+	return limit_holds(&coord->limit, coord->now_ns) != NULL &&
+	       pool_has_idle(coord->pool) &&
+	       sched_due_ns(coord->sched) <= coord->now_ns;
 }
 
 static const char *
@@ -128,9 +175,26 @@ say_note(struct coord *coord)
 		return "waiting for the server";
 	if (pace_waits(&coord->pace, coord->now_ns))
 		return "waiting for the rate limit";
+	if (is_held(coord)) {
+		snprintf(coord->note, sizeof(coord->note), "held by %s",
+		    limit_holds(&coord->limit, coord->now_ns));
+		return coord->note;
+	}
 	if (coord->watch.output_ends)
 		return "waiting for whoever reads the output";
 	return NULL;
+}
+
+/* Nothing more may be asked for, but something is left to ask. */
+static void
+obey_limits(struct coord *coord)
+{
+	uint32_t out = sched_out(coord->sched);
+	char text[LIMIT_TEXT_BYTES];
+
+	if (sched_left(coord->sched) > out &&
+	    limit_is_reached(&coord->limit, out, text))
+		stop_ask(coord->conf.stop, STOP_EXIT_LIMIT, text);
 }
 
 /* Act on a phase once, when it begins. */
@@ -140,6 +204,8 @@ obey_stop(struct coord *coord)
 	struct stop *stop = coord->conf.stop;
 	enum stop_phase phase;
 
+	if (coord->phase == STOP_NONE)
+		obey_limits(coord);
 	if (pace_gave_up(&coord->pace, coord->now_ns))
 		stop_ask(stop,
 		    coord->pace.answered ? STOP_EXIT_EARLY : STOP_EXIT_BACKEND,
@@ -182,22 +248,12 @@ count_time(struct coord *coord, int64_t passed_ns)
 		stats->all_busy_ns += passed_ns;
 	else if (pace_waits(&coord->pace, coord->now_ns) && busy <= 1)
 		stats->server_wait_ns += passed_ns;
+	else if (is_held(coord))
+		stats->rate_wait_ns += passed_ns;
 	stats->in_flight = busy;
 	stats->waiting = sched_waiting(coord->sched);
 	stats->births = pool_births(coord->pool);
 	stats->commit_ns = store_commit_time_ns(coord->conf.store);
-}
-
-static int64_t
-earlier(int64_t one_ns, int64_t other_ns)
-{
-	return one_ns < other_ns ? one_ns : other_ns;
-}
-
-static int64_t
-later(int64_t one_ns, int64_t other_ns)
-{
-	return one_ns > other_ns ? one_ns : other_ns;
 }
 
 static int64_t
@@ -211,12 +267,7 @@ next_moment(struct coord *coord)
 	if (coord->phase != STOP_NONE)
 		return then_ns;
 	then_ns = earlier(then_ns, pace_gives_up_ns(&coord->pace));
-	/* With nobody idle a due prompt changes nothing; nor does it before
-	 * one may go out at all. */
-	if (pool_has_idle(coord->pool))
-		then_ns = earlier(then_ns, later(sched_due_ns(coord->sched),
-					       pace_due_ns(&coord->pace)));
-	return then_ns;
+	return earlier(then_ns, hand_out_due_ns(coord));
 }
 
 static int

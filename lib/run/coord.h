@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "run/limit.h"
 #include "run/pool.h"
 #include "run/sched.h"
 
@@ -38,6 +39,13 @@ struct coord_conf {
 	struct sched_policy policy;
 	struct pool_conf pool; /* slots, late_after, grace, … */
 	int64_t timeout_ns;    /* of one attempt */
+	struct limit_conf limits;
+	uint64_t used_requests; /* before this run */
+	uint64_t used_tokens;
+	uint64_t used_failures;
+	/* Gives how many tokens a prompt may cost; NULL: none. */
+	uint64_t (*estimate)(const void *arg, uint32_t index);
+	const void *estimate_arg;
 	int64_t wait_server_first_ns;
 	int64_t wait_server_later_ns;
 	struct signals *signals; /* to be heard, open; or NULL */

@@ -21,6 +21,7 @@ struct coord {
 	struct pool *pool;
 	struct sched *sched;
 	struct pace pace;
+	struct limit limit;
 	struct watch watch;
 	struct loop_watch signals_watch;
 	struct held *held;
@@ -37,6 +38,9 @@ struct coord {
 /* Take the signals that came by now; without any nothing happens. */
 void coord_hear_signals(struct coord *coord);
 int coord_watch_signals(struct coord *coord, struct err *err);
+
+/* How many tokens may a prompt cost? */
+uint64_t coord_estimate(const struct coord *coord, uint32_t index);
 
 /* At the begin of a turn: were we stopped from outside? */
 void coord_forgive_sleep(struct coord *coord);

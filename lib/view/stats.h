@@ -49,6 +49,7 @@ struct stats {
 	int64_t started_ns;
 	int64_t ended_ns;	/* 0 while running */
 	int64_t all_busy_ns;	/* all workers busy with more to do */
+	int64_t rate_wait_ns;	/* workers idle because of --rpm or --tpm */
 	int64_t server_wait_ns; /* nobody was sent: server away or cool-down */
 	int64_t commit_ns;	/* spent in commits */
 

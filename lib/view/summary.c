@@ -79,6 +79,14 @@ summary_bottleneck(const struct stats *stats, char *out, size_t size)
 		    percent);
 		return out;
 	}
+	percent = percent_of_run(stats, stats->rate_wait_ns);
+	if (percent >= SUMMARY_WAIT_PERCENT) {
+		snprintf(out, size,
+		    "%d %% of the time workers were idle because of --rpm or "
+		    "--tpm",
+		    percent);
+		return out;
+	}
 	percent = percent_of_run(stats, stats->commit_ns);
 	if (percent >= SUMMARY_COMMIT_PERCENT) {
 		snprintf(out, size,

@@ -138,6 +138,7 @@ summary_render_json(const struct summary_facts *facts, struct buf *out)
 	put_rate(out, "output_token_rate", stats->output_tokens, took_ns);
 	put_seconds(out, "all_busy_seconds", stats->all_busy_ns);
 	put_seconds(out, "server_wait_seconds", stats->server_wait_ns);
+	put_seconds(out, "rate_wait_seconds", stats->rate_wait_ns);
 	put_seconds(out, "commit_seconds", stats->commit_ns);
 	json_put_text(out, "database", span_of(facts->db_path));
 	json_put_text(out, "spill", span_of(facts->spill_path));

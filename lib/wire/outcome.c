@@ -14,23 +14,23 @@
 static const struct outcome_trait traits[OUTCOME_COUNT] = {
 	/* answers */
 	[OUTCOME_OK] = {"ok", "answered",
-	    .answers = true, .charged = true},
+	    .answers = true, .charged = true, .costs = true},
 	[OUTCOME_LENGTH] = {"length", "cut short by the token limit",
-	    .answers = true, .charged = true},
+	    .answers = true, .charged = true, .costs = true},
 	[OUTCOME_TOOL_CALLS] = {"tool_calls", "tool calls",
-	    .answers = true, .charged = true},
+	    .answers = true, .charged = true, .costs = true},
 
 	/* the prompt or its answer: only what is chance is tried again */
 	[OUTCOME_REFUSED] = {"refused", "refused by the model",
-	    .charged = true},
+	    .charged = true, .costs = true},
 	[OUTCOME_EMPTY] = {"empty", "empty answer",
-	    .retries = true, .charged = true},
+	    .retries = true, .charged = true, .costs = true},
 	[OUTCOME_CONTENT_FILTER] = {"content_filter", "content filter",
-	    .charged = true},
+	    .charged = true, .costs = true},
 	[OUTCOME_BAD_REQUEST] = {"bad_request", "bad request",
 	    .charged = true},
 	[OUTCOME_TOO_LONG] = {"too_long", "too long",
-	    .charged = true},
+	    .charged = true, .costs = true},
 
 	/* the server is busy or ill */
 	[OUTCOME_RATE_LIMITED] = {"rate_limited", "rate limited",
@@ -58,31 +58,31 @@ static const struct outcome_trait traits[OUTCOME_COUNT] = {
 
 	/* the way here */
 	[OUTCOME_TRUNCATED] = {"truncated", "answer broken off",
-	    .retries = true, .charged = true},
+	    .retries = true, .charged = true, .costs = true},
 	[OUTCOME_GARBAGE] = {"garbage", "garbled answer",
-	    .retries = true, .charged = true},
+	    .retries = true, .charged = true, .costs = true},
 	[OUTCOME_TIMEOUT_CONNECT] = {"timeout_connect",
 	    "timed out connecting",
 	    .retries = true, .charged = true, .hangs = true},
 	[OUTCOME_TIMEOUT_FIRST_BYTE] = {"timeout_first_byte",
 	    "timed out before the first byte",
-	    .retries = true, .charged = true, .hangs = true},
+	    .retries = true, .charged = true, .hangs = true, .costs = true},
 	[OUTCOME_TIMEOUT_STALL] = {"timeout_stall", "stalled",
-	    .retries = true, .charged = true, .hangs = true},
+	    .retries = true, .charged = true, .hangs = true, .costs = true},
 	[OUTCOME_TIMEOUT_TOTAL] = {"timeout_total", "timed out",
-	    .retries = true, .charged = true, .hangs = true},
+	    .retries = true, .charged = true, .hangs = true, .costs = true},
 
 	/* the worker or its command */
 	[OUTCOME_CRASH] = {"crash", "crashed",
-	    .retries = true, .charged = true},
+	    .retries = true, .charged = true, .costs = true},
 	[OUTCOME_EXIT_STATUS] = {"exit_status", "command failed",
-	    .retries = true, .charged = true},
+	    .retries = true, .charged = true, .costs = true},
 	[OUTCOME_OUT_OF_MEMORY] = {"out_of_memory", "out of memory",
-	    .retries = true, .charged = true},
+	    .retries = true, .charged = true, .costs = true},
 	[OUTCOME_POISON] = {"poison", "crashed too many workers",
-	    .charged = true},
+	    .charged = true, .costs = true},
 	[OUTCOME_INTERRUPTED] = {"interrupted", "interrupted",
-	    .retries = true},
+	    .retries = true, .costs = true},
 };
 /* clang-format on */
 

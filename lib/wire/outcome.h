@@ -52,6 +52,7 @@ struct outcome_trait {
 	bool blames_run;    /* three in a row mean the run itself is wrong */
 	bool blames_server; /* nobody is there: wait for it, charge nobody */
 	bool hangs;	    /* a timeout */
+	bool costs; /* a model may have worked on it, and be paid for that */
 };
 
 /* Gives the traits. Bug if outcome is out of range. */
