@@ -48,6 +48,21 @@ check_clashes(const struct opts *opts, struct llmill_err *err)
 	return 0;
 }
 
+static int
+check_width(const struct opts *opts, struct llmill_err *err)
+{
+	const struct llmill_run_conf *conf = &opts->conf;
+
+	if (opts_given(opts, "min-workers") && !conf->adaptive)
+		return say_refuse(err,
+		    "--min-workers means nothing without --adaptive; leave "
+		    "it out, or give both");
+	if (conf->adaptive && conf->min_workers > conf->workers)
+		return say_refuse(err, "--min-workers %u is more than -j %u",
+		    (unsigned)conf->min_workers, (unsigned)conf->workers);
+	return 0;
+}
+
 static bool
 is_dash(const char *text)
 {
@@ -180,10 +195,11 @@ conf_complete(struct opts *opts, struct llmill_err *err)
 {
 	struct llmill_run_conf *conf = &opts->conf;
 
-	if (check_clashes(opts, err) < 0 || check_streams(opts, err) < 0 ||
-	    check_key_env(opts, err) < 0 || paths_check(opts, err) < 0 ||
-	    body_fill(opts, err) < 0 || fill_system(opts, err) < 0 ||
-	    fill_redo(opts, err) < 0 || headers_fill(opts, err) < 0)
+	if (check_clashes(opts, err) < 0 || check_width(opts, err) < 0 ||
+	    check_streams(opts, err) < 0 || check_key_env(opts, err) < 0 ||
+	    paths_check(opts, err) < 0 || body_fill(opts, err) < 0 ||
+	    fill_system(opts, err) < 0 || fill_redo(opts, err) < 0 ||
+	    headers_fill(opts, err) < 0)
 		return -1;
 	if (conf->verbosity >= 0)
 		warn_of_braces(opts);

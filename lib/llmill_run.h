@@ -122,6 +122,8 @@ struct llmill_run_conf {
 	int64_t kill_grace_ns;
 	uint64_t max_answer_bytes;
 	uint32_t poison;
+	bool adaptive;	      /* as many calls at once as the server bears */
+	uint32_t min_workers; /* then at least, 1 … workers */
 
 	/* limits, 0: none; those that end a run count over all runs of the
 	 * database */

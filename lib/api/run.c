@@ -240,6 +240,17 @@ late_after_ns(const struct mill *mill)
 	return clock_add(start_ns, RUN_LATE_AFTER);
 }
 
+/* Gives 0 where all are used always. */
+static uint32_t
+workers_least(const struct llmill_run_conf *conf)
+{
+	if (!conf->adaptive)
+		return 0;
+	if (conf->min_workers > conf->workers)
+		return conf->workers;
+	return conf->min_workers > 0 ? conf->min_workers : 1;
+}
+
 static void
 fill_coord(struct mill *mill, struct coord_conf *coord)
 {
@@ -282,6 +293,8 @@ fill_coord(struct mill *mill, struct coord_conf *coord)
 		    .words = journal_words,
 		},
 	    .timeout_ns = mill->backend.timeout_ns,
+	    .is_server = strcmp(mill->backend.chat.kind->name, "http") == 0,
+	    .workers_least = workers_least(conf),
 	    .used_requests = mill->used_requests,
 	    .used_tokens = mill->used_tokens,
 	    .used_failures = mill->counts.failed,

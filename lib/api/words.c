@@ -165,6 +165,8 @@ put_settings(struct buf *out, const struct llmill_run_conf *conf,
 	json_put_integer(
 	    out, "max_answer_bytes", (int64_t)conf->max_answer_bytes);
 	json_put_integer(out, "poison", conf->poison);
+	json_put_bool(out, "adaptive", conf->adaptive);
+	json_put_integer(out, "min_workers", conf->min_workers);
 	json_put_integer(out, "rpm", (int64_t)conf->rpm);
 	json_put_integer(out, "tpm", (int64_t)conf->tpm);
 	json_put_integer(out, "max_requests", (int64_t)conf->max_requests);
@@ -230,6 +232,7 @@ llmill_run_conf_init(struct llmill_run_conf *conf)
 	    .kill_grace_ns = 2000000000,
 	    .max_answer_bytes = 8u << 20,
 	    .poison = 2,
+	    .min_workers = 1,
 	    .screen_fd = -1,
 	    .result_fd = -1,
 	    .progress = LLMILL_PROGRESS_AUTO,

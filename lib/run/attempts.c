@@ -88,7 +88,9 @@ tell_pace(struct coord *coord, const struct pool_report *report,
 	bool was_down = coord->pace.down_since_ns != -1;
 
 	pace_report(&coord->pace, report->index, outcome, retry_after_ns,
-	    coord->now_ns);
+	    report->started_ns, coord->now_ns);
+	width_report(&coord->width, outcome, sched_out(coord->sched) - 1,
+	    report->started_ns, coord->now_ns);
 	if (outcome_trait(outcome)->blames_server)
 		snprintf(coord->server_error, sizeof(coord->server_error), "%s",
 		    why);

@@ -38,6 +38,10 @@ coord_new(const struct coord_conf *conf, struct err *err)
 	    conf->wait_server_later_ns);
 	limit_init(&coord->limit, &conf->limits, conf->used_requests,
 	    conf->used_tokens, conf->used_failures);
+	coord->pace.learns = conf->is_server;
+	width_init(&coord->width,
+	    conf->workers_least > 0 ? conf->workers_least : conf->pool.slots,
+	    conf->pool.slots, conf->is_server, conf->workers_least > 0);
 	coord->sched = sched_new(conf->count, &conf->policy);
 	if (coord->sched == NULL) {
 		err_set_memory(err, "scheduler");
@@ -107,6 +111,8 @@ hand_out_due_ns(struct coord *coord)
 	/* With nobody idle a due prompt changes nothing. */
 	if (!pool_has_idle(coord->pool) || !limit_has_room(&coord->limit))
 		return CLOCK_NEVER;
+	if (sched_out(coord->sched) >= width_at(&coord->width, coord->now_ns))
+		return width_grows_ns(&coord->width, coord->now_ns);
 	due_ns = later(due_ns, pace_due_ns(&coord->pace));
 	return later(due_ns, limit_due_ns(&coord->limit));
 }
@@ -124,7 +130,8 @@ hand_out(struct coord *coord)
 			sched_return(coord->sched, index);
 			continue;
 		}
-		pace_sent(&coord->pace, index);
+		pace_sent(&coord->pace, index, coord->now_ns);
+		width_sent(&coord->width, coord->now_ns);
 		limit_sent(
 		    &coord->limit, coord_estimate(coord, index), coord->now_ns);
 	}

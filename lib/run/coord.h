@@ -39,6 +39,9 @@ struct coord_conf {
 	struct sched_policy policy;
 	struct pool_conf pool; /* slots, late_after, grace, … */
 	int64_t timeout_ns;    /* of one attempt */
+	bool is_server; /* something that has limits of its own is called: not
+			   by all workers at once, and at the rate it allows */
+	uint32_t workers_least; /* 0: always all of the pool's slots */
 	struct limit_conf limits;
 	uint64_t used_requests; /* before this run */
 	uint64_t used_tokens;

@@ -8,6 +8,7 @@
 #include "run/pace.h"
 #include "run/stop.h"
 #include "run/watch.h"
+#include "run/width.h"
 
 /*
  * What coord.c (the loop), attempts.c (to whom an attempt matters) and hear.c
@@ -22,6 +23,7 @@ struct coord {
 	struct sched *sched;
 	struct pace pace;
 	struct limit limit;
+	struct width width;
 	struct watch watch;
 	struct loop_watch signals_watch;
 	struct held *held;

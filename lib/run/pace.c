@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * When may anybody be sent. Two reasons to wait, both for the whole run: a
- * server that asked for a pause, and a server that is not there. The second
- * is probed by one prompt at a time, so that a dead port costs one attempt
- * now and then, not one per prompt.
+ * When may anybody be sent. Three reasons to wait, all for the whole run: a
+ * server that asked for a pause, the rate that it allows, and a server that is
+ * not there. The last is probed by one prompt at a time, so that a dead port
+ * costs one attempt now and then, not one per prompt.
  */
 #include "run/pace.h"
 
@@ -17,13 +17,23 @@ pace_init(struct pace *pace, int64_t wait_first_ns, int64_t wait_later_ns)
 	    .wait_later_ns = wait_later_ns,
 	    .down_since_ns = -1,
 	};
+	learn_init(&pace->learn);
+}
+
+/* The pause that was asked for, and the rate. */
+static int64_t
+allowed_ns(const struct pace *pace)
+{
+	int64_t due_ns = learn_due_ns(&pace->learn);
+
+	return due_ns > pace->cool_until_ns ? due_ns : pace->cool_until_ns;
 }
 
 int64_t
 pace_due_ns(const struct pace *pace)
 {
 	if (pace->down_since_ns == -1)
-		return pace->cool_until_ns;
+		return allowed_ns(pace);
 	if (pace->probing)
 		return CLOCK_NEVER;
 	return pace->probe_at_ns > pace->cool_until_ns ? pace->probe_at_ns
@@ -37,8 +47,9 @@ pace_may_send(const struct pace *pace, int64_t now_ns)
 }
 
 void
-pace_sent(struct pace *pace, uint32_t index)
+pace_sent(struct pace *pace, uint32_t index, int64_t now_ns)
 {
+	learn_sent(&pace->learn, now_ns);
 	pace->probing = pace->down_since_ns != -1;
 	pace->probe_index = index;
 }
@@ -62,19 +73,37 @@ says_nothing(enum outcome outcome)
 	       outcome == OUTCOME_TIMEOUT_TOTAL;
 }
 
+/* A pause is asked for: of the whole run. */
+static void
+cool(struct pace *pace, enum outcome outcome, int64_t retry_after_ns,
+    int64_t started_ns, int64_t now_ns)
+{
+	int64_t hold_ns = retry_after_ns > 0 ? retry_after_ns : PACE_HOLD_NS;
+	int64_t until_ns;
+
+	/* Overload passes without a word; a limit holds for longer. */
+	if (retry_after_ns <= 0 &&
+	    (outcome == OUTCOME_OVERLOADED || !pace->learns))
+		return;
+	/* A moment is enough for one request, not for all that come then. */
+	if (pace->learns && hold_ns < PACE_HOLD_LEAST_NS)
+		hold_ns = PACE_HOLD_LEAST_NS;
+	until_ns = clock_add(now_ns, hold_ns);
+	if (until_ns > pace->cool_until_ns)
+		pace->cool_until_ns = until_ns;
+	if (outcome == OUTCOME_RATE_LIMITED && pace->learns)
+		learn_refused(&pace->learn, started_ns, until_ns, now_ns);
+}
+
 void
 pace_report(struct pace *pace, uint32_t index, enum outcome outcome,
-    int64_t retry_after_ns, int64_t now_ns)
+    int64_t retry_after_ns, int64_t started_ns, int64_t now_ns)
 {
 	bool is_probe = pace->probing && pace->probe_index == index;
 	bool away = outcome_trait(outcome)->blames_server;
 
-	if (outcome == OUTCOME_RATE_LIMITED && retry_after_ns > 0) {
-		int64_t until_ns = clock_add(now_ns, retry_after_ns);
-
-		if (until_ns > pace->cool_until_ns)
-			pace->cool_until_ns = until_ns;
-	}
+	if (outcome == OUTCOME_RATE_LIMITED || outcome == OUTCOME_OVERLOADED)
+		cool(pace, outcome, retry_after_ns, started_ns, now_ns);
 	if (away && pace->down_since_ns == -1) {
 		pace->down_since_ns = now_ns;
 		probe_at(pace, PACE_PROBE_FIRST_NS, now_ns);

@@ -5,12 +5,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "run/learn.h"
 #include "wire/outcome.h"
 
 /*
  * When may anybody be sent at all? One cool-down for the whole run after a
- * rate limit, and waiting for a server that is not there: one worker probes,
- * the rest waits. Pure.
+ * rate limit, and a rate learned from it; and waiting for a server that is not
+ * there: one worker probes, the rest waits. Pure.
  */
 struct pace {
 	int64_t wait_first_ns;	/* for a server, before the first answer */
@@ -22,8 +23,14 @@ struct pace {
 	bool probing;		/* one is out */
 	uint32_t probe_index;	/* its prompt */
 	bool answered;		/* ever */
+	bool learns; /* a server: its rate is learned, and a refusal that names
+			no time holds all for PACE_HOLD_NS */
+	struct learn learn; /* the rate that is allowed */
 };
 
+/* After a refusal that names no time. */
+#define PACE_HOLD_NS ((int64_t)500000000)
+#define PACE_HOLD_LEAST_NS ((int64_t)250000000)
 #define PACE_PROBE_FIRST_NS ((int64_t)1000000000)
 #define PACE_PROBE_MAX_NS ((int64_t)60000000000)
 
@@ -33,11 +40,11 @@ void pace_init(struct pace *pace, int64_t wait_first_ns, int64_t wait_later_ns);
 bool pace_may_send(const struct pace *pace, int64_t now_ns);
 
 /* This prompt went out: while the server is down it is the probe. */
-void pace_sent(struct pace *pace, uint32_t index);
+void pace_sent(struct pace *pace, uint32_t index, int64_t now_ns);
 
-/* An attempt came back. */
+/* An attempt that went out at started_ns came back. */
 void pace_report(struct pace *pace, uint32_t index, enum outcome outcome,
-    int64_t retry_after_ns, int64_t now_ns);
+    int64_t retry_after_ns, int64_t started_ns, int64_t now_ns);
 
 /* From when on may one go out? 0: from now on; CLOCK_NEVER: not before the
  * probe that is out comes back. */

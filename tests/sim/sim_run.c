@@ -48,7 +48,7 @@ send_one(struct mill *mill)
 		give_back(world, world->in[FATE_OUT] - 1);
 		return;
 	}
-	pace_sent(&mill->pace, index);
+	pace_sent(&mill->pace, index, world->now_ns);
 	mill->probes += down;
 	mill->calls[world->in[FATE_OUT] - 1] = (struct call){
 	    .index = index,
@@ -105,7 +105,7 @@ hear_one(struct mill *mill, uint32_t place)
 		mill->probes--;
 	mill->calls[place] = mill->calls[world->in[FATE_OUT] - 1];
 	pace_report(&mill->pace, call.index, result.outcome,
-	    result.retry_after_ns, world->now_ns);
+	    result.retry_after_ns, world->now_ns, world->now_ns);
 	if (mill->pace.down_since_ns == -1) {
 		mill->outage++;
 		mill->probes = 0;

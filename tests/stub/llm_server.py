@@ -16,8 +16,13 @@ Paths
     GET  /health              {"status":"ok"}
     anything else             404 with an error object
 
-Script: a JSON list of rules, or {"rules": […], "models": ["name", …]}. Of
-the rules the first match wins; without one the default answer goes out.
+Script: a JSON list of rules, or {"rules": […], "models": ["name", …]}, which
+can have beside them
+    "bucket"   {"rate": R, "burst": B, "after": "exact", "ceil" or "none"}:
+               a limit of R chat requests per second, of which B are saved
+               up; over it 429 with Retry-After as said
+    "bears"    K: a chat request while K others are answered gets 503
+Of the rules the first match wins; without one the default answer goes out.
 
     {"match": {…}, "do": {…}}
 
@@ -289,12 +294,44 @@ def plain(request, status, models):
         "type": "stub_error", "param": None, "code": None}}
 
 
+class Bucket:
+    """A limit of requests per second."""
+
+    def __init__(self, rate, burst, after="ceil"):
+        self.rate = rate
+        self.burst = self.tokens = burst
+        self.after = after
+        self.time = time.monotonic()
+
+    def refuse(self):
+        """Take a token. Gives None, or what to do with the request."""
+        now = time.monotonic()
+        self.tokens = min(
+            self.burst, self.tokens + (now - self.time) * self.rate)
+        self.time = now
+        if self.tokens >= 1:
+            self.tokens -= 1
+            return None
+        wait = (1 - self.tokens) / self.rate
+        after = {"exact": f"{wait:.3f}", "ceil": str(int(wait + 1))}
+        headers = {"Retry-After": after[self.after]} \
+            if self.after in after else {}
+        return {"status": 429, "headers": headers, "delay": 0}
+
+
 class Server:
     """What all connections share: script, counters, log."""
+
+    bucket = None
+    bears = None
+    busy = 0
 
     def __init__(self, script, log, delay):
         if isinstance(script, dict):
             self.models = script.get("models", ["stub-model"])
+            self.bears = script.get("bears")
+            if "bucket" in script:
+                self.bucket = Bucket(**script["bucket"])
             script = script.get("rules", [])
         else:
             self.models = ["stub-model"]
@@ -324,6 +361,10 @@ class Server:
         request.chat_number = self.chats
         request.seen = self.seen.get(request.prompt, 0)
         do = next((r.do for r in self.rules if r.fits(request)), {})
+        if request.is_chat and self.bucket is not None:
+            do = self.bucket.refuse() or do
+        if request.is_chat and self.bears and self.busy > self.bears:
+            do = {"status": 503, "delay": 0}
         if do.get("close_kept") == "read" and connection.answered > 0:
             self.chats, self.seen[request.prompt] = before
             do = {"close": True}
@@ -403,6 +444,7 @@ class Connection(asyncio.Protocol):
         return Request(method, path, headers, raw)
 
     async def serve(self, request):
+        self.server.busy += 1
         do = self.server.choose(request, self)
         try:
             whole = await self.perform(request, do)
@@ -411,6 +453,8 @@ class Connection(asyncio.Protocol):
         except asyncio.CancelledError:
             self.server.write(event="lost", n=request.number)
             raise
+        finally:
+            self.server.busy -= 1
         self.answered += 1
         self.task = None
         self.server.write(event="sent" if whole else "cut", n=request.number)

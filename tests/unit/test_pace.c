@@ -19,13 +19,13 @@
 static void
 hear(struct pace *pace, enum outcome outcome, int64_t now_ns)
 {
-	pace_report(pace, 1, outcome, -1, now_ns);
+	pace_report(pace, 1, outcome, -1, now_ns, now_ns);
 }
 
 static void
 hear_probe(struct pace *pace, enum outcome outcome, int64_t now_ns)
 {
-	pace_report(pace, PROBE, outcome, -1, now_ns);
+	pace_report(pace, PROBE, outcome, -1, now_ns, now_ns);
 }
 
 static void
@@ -37,7 +37,7 @@ nothing_wrong_is_no_wait(void **state)
 	pace_init(&pace, FIRST, LATER);
 	for (uint32_t i = 0; i < 100; i++) {
 		assert_true(pace_may_send(&pace, 0));
-		pace_sent(&pace, i);
+		pace_sent(&pace, i, 0);
 	}
 	assert_int_equal(pace_due_ns(&pace), 0);
 	assert_true(pace_gives_up_ns(&pace) == CLOCK_NEVER);
@@ -52,13 +52,13 @@ a_rate_limit_holds_up_everybody_and_a_longer_one_extends_it(void **state)
 
 	(void)state;
 	pace_init(&pace, FIRST, LATER);
-	pace_report(&pace, 1, OUTCOME_RATE_LIMITED, 10 * CLOCK_S, 0);
+	pace_report(&pace, 1, OUTCOME_RATE_LIMITED, 10 * CLOCK_S, 0, 0);
 	assert_true(pace_waits(&pace, 0));
 	assert_false(pace_may_send(&pace, 10 * CLOCK_S - 1));
 	assert_true(pace_due_ns(&pace) == 10 * CLOCK_S);
-	pace_report(&pace, 2, OUTCOME_RATE_LIMITED, CLOCK_S, 0);
+	pace_report(&pace, 2, OUTCOME_RATE_LIMITED, CLOCK_S, 0, 0);
 	assert_true(pace_due_ns(&pace) == 10 * CLOCK_S);
-	pace_report(&pace, 3, OUTCOME_RATE_LIMITED, 20 * CLOCK_S, 0);
+	pace_report(&pace, 3, OUTCOME_RATE_LIMITED, 20 * CLOCK_S, 0, 0);
 	assert_true(pace_due_ns(&pace) == 20 * CLOCK_S);
 	assert_true(pace_may_send(&pace, 20 * CLOCK_S));
 	assert_false(pace_waits(&pace, 20 * CLOCK_S));
@@ -90,7 +90,7 @@ a_server_that_is_away_is_probed_by_one(void **state)
 	assert_true(pace_may_send(&pace, CLOCK_S));
 	/* Asking is not sending. */
 	assert_true(pace_may_send(&pace, CLOCK_S));
-	pace_sent(&pace, PROBE);
+	pace_sent(&pace, PROBE, 0);
 	assert_false(pace_may_send(&pace, 1000 * CLOCK_S));
 	assert_true(pace_due_ns(&pace) == CLOCK_NEVER);
 	hear_probe(&pace, OUTCOME_OK, 2 * CLOCK_S);
@@ -112,7 +112,7 @@ probes_come_after_1_s_doubling_to_60_s(void **state)
 		assert_true(
 		    pace_due_ns(&pace) == now_ns + pauses_s[i] * CLOCK_S);
 		now_ns = pace_due_ns(&pace);
-		pace_sent(&pace, PROBE);
+		pace_sent(&pace, PROBE, 0);
 		hear_probe(&pace, OUTCOME_NO_SERVER, now_ns);
 	}
 }
@@ -129,11 +129,12 @@ calls_that_were_in_flight_neither_probe_nor_end_a_probe(void **state)
 	pace_init(&pace, FIRST, LATER);
 	hear(&pace, OUTCOME_NO_SERVER, 0);
 	for (uint32_t i = 0; i < 5; i++)
-		pace_report(&pace, 10 + i, words[i], -1, CLOCK_S / 2);
+		pace_report(
+		    &pace, 10 + i, words[i], -1, CLOCK_S / 2, CLOCK_S / 2);
 	assert_true(pace_due_ns(&pace) == CLOCK_S);
-	pace_sent(&pace, PROBE);
+	pace_sent(&pace, PROBE, 0);
 	for (uint32_t i = 0; i < 5; i++)
-		pace_report(&pace, 10 + i, words[i], -1, CLOCK_S);
+		pace_report(&pace, 10 + i, words[i], -1, CLOCK_S, CLOCK_S);
 	assert_true(pace_due_ns(&pace) == CLOCK_NEVER);
 	hear_probe(&pace, OUTCOME_NO_SERVER, CLOCK_S);
 	assert_true(pace_due_ns(&pace) == 3 * CLOCK_S);
@@ -152,7 +153,7 @@ a_probe_that_dies_says_nothing_and_another_follows(void **state)
 
 		pace_init(&pace, FIRST, LATER);
 		hear(&pace, OUTCOME_NO_SERVER, 0);
-		pace_sent(&pace, PROBE);
+		pace_sent(&pace, PROBE, 0);
 		hear_probe(&pace, words[i], CLOCK_S);
 		assert_true(pace_waits(&pace, CLOCK_S));
 		assert_true(pace_due_ns(&pace) == 3 * CLOCK_S);
@@ -206,7 +207,7 @@ nobody_gives_up_while_a_probe_is_out(void **state)
 	(void)state;
 	pace_init(&pace, FIRST, LATER);
 	hear(&pace, OUTCOME_NO_SERVER, 0);
-	pace_sent(&pace, PROBE);
+	pace_sent(&pace, PROBE, 0);
 	assert_true(pace_gives_up_ns(&pace) == CLOCK_NEVER);
 	assert_false(pace_gave_up(&pace, 31 * CLOCK_S));
 	hear_probe(&pace, OUTCOME_NO_SERVER, 31 * CLOCK_S);
@@ -234,7 +235,7 @@ a_probe_waits_for_the_rate_limit_too(void **state)
 
 	(void)state;
 	pace_init(&pace, FIRST, LATER);
-	pace_report(&pace, 1, OUTCOME_RATE_LIMITED, 10 * CLOCK_S, 0);
+	pace_report(&pace, 1, OUTCOME_RATE_LIMITED, 10 * CLOCK_S, 0, 0);
 	hear(&pace, OUTCOME_NO_SERVER, 0);
 	assert_true(pace_due_ns(&pace) == 10 * CLOCK_S);
 	assert_false(pace_may_send(&pace, CLOCK_S));
@@ -249,7 +250,7 @@ time_slept_is_no_wait_for_a_server(void **state)
 	pace_init(&pace, FIRST, LATER);
 	pace_shift(&pace, CLOCK_S); /* nothing runs */
 	assert_true(pace_gives_up_ns(&pace) == CLOCK_NEVER);
-	pace_report(&pace, 1, OUTCOME_RATE_LIMITED, 10 * CLOCK_S, 0);
+	pace_report(&pace, 1, OUTCOME_RATE_LIMITED, 10 * CLOCK_S, 0, 0);
 	hear(&pace, OUTCOME_NO_SERVER, 0);
 	pace_shift(&pace, 3600 * CLOCK_S);
 	assert_true(pace_gives_up_ns(&pace) == FIRST + 3600 * CLOCK_S);
