@@ -134,7 +134,8 @@ print_key(const struct llmill_run_conf *conf)
 	else if (!environment("OPENAI_API_KEY"))
 		print_line("key", "none ($OPENAI_API_KEY is not set)%s",
 		    conf->headers ? ", but for what -H says" : "");
-	else if (conf->url && strncmp(conf->url, "http://", 7) == 0)
+	else if (conf->url && (strncmp(conf->url, "http://", 7) == 0 ||
+				  strncmp(conf->url, "unix:/", 6) == 0))
 		print_line("key",
 		    "none: $OPENAI_API_KEY goes to a plain-http -u only with "
 		    "--key-env OPENAI_API_KEY");

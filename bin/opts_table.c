@@ -154,9 +154,11 @@ const struct opt opts_table[] = {
 	AT(const char *, conf.url),
 	.normal = "$OPENAI_BASE_URL, $OPENAI_API_BASE, "
 		  "https://api.openai.com/v1",
-	.synonyms = "--base-url --api-base --api-url --endpoint --host "
+	.synonyms = "--base-url --api-base --api-url --endpoint --host --uds "
+		    "--unix-socket "
 		    "--server --openai-base-url --api-endpoint",
-	.help = "the server, such as localhost:8000 or https://host/v1"},
+	.help = "the server, such as localhost:8000, https://host/v1 or "
+		"unix:/run/llm.sock"},
     {.name = "backend",
 	.arg = "NAME",
 	.group = OPTS_BACKEND,

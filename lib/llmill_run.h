@@ -91,7 +91,8 @@ struct llmill_run_conf {
 	const char *backend; /* "http", "exec", "coproc", "echo[:SCRIPT]";
 				NULL: exec when command is set, else http */
 	const char *const *command;
-	const char *url;   /* NULL: environment, then api.openai.com */
+	const char *url;   /* NULL: environment, then api.openai.com; also
+			      "unix:/run/llm.sock" */
 	bool url_recalled; /* it stands only in a database: a key goes there
 			      when it is named, or by default */
 	const char *model;

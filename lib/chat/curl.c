@@ -162,25 +162,6 @@ on_socket_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 	    address->protocol);
 }
 
-static const struct {
-	CURLoption option;
-	long value;
-} settings[] = {
-    {CURLOPT_NOSIGNAL, 1},
-    {CURLOPT_QUICK_EXIT, 1}, /* do not wait for a slow name lookup */
-    {CURLOPT_FOLLOWLOCATION, 0},
-    {CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2},
-    {CURLOPT_SSL_VERIFYPEER, 1},
-    {CURLOPT_SSL_VERIFYHOST, 2},
-    {CURLOPT_DISALLOW_USERNAME_IN_URL, 1},
-    /* One request at a time has nothing to gain from HTTP/2. */
-    {CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1},
-    {CURLOPT_SUPPRESS_CONNECT_HEADERS, 1},
-    {CURLOPT_TCP_NODELAY, 1},
-    {CURLOPT_TCP_KEEPALIVE, 1}, /* long silences pass through NAT */
-    {CURLOPT_POST, 1},
-};
-
 static int
 set_callbacks(struct curl_client *client)
 {
@@ -201,56 +182,6 @@ set_callbacks(struct curl_client *client)
 	       curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, client);
 }
 
-/* Gives 0, or another number when libcurl refuses one of the settings. */
-static int
-set_options(struct curl_client *client, const struct curl_client_conf *conf)
-{
-	CURL *easy = client->easy;
-	int bad = set_callbacks(client);
-
-	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
-		bad |= curl_easy_setopt(
-			   easy, settings[i].option, settings[i].value) != 0;
-	if (conf->get)
-		bad |= curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L) != 0;
-	if (conf->direct) /* else a proxy is used for loopback too */
-		bad |= curl_easy_setopt(easy, CURLOPT_PROXY, "") != 0;
-	return bad ||
-	       curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") ||
-	       curl_easy_setopt(easy, CURLOPT_URL, conf->url) ||
-	       curl_easy_setopt(easy, CURLOPT_USERAGENT, conf->agent) ||
-	       curl_easy_setopt(
-		   easy, CURLOPT_ACCEPT_ENCODING, "gzip, deflate") ||
-	       curl_easy_setopt(easy, CURLOPT_HTTPHEADER, client->headers) ||
-	       curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-		   (long)conf->connect_timeout_ms) ||
-	       curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, 1L);
-}
-
-static int
-add_header(struct curl_client *client, const char *line)
-{
-	struct curl_slist *more = curl_slist_append(client->headers, line);
-
-	if (more == NULL)
-		return -1;
-	client->headers = more;
-	return 0;
-}
-
-static int
-add_headers(struct curl_client *client, const char *const *lines)
-{
-	/* Without this a body over 1 MB waits a second for "100 Continue". */
-	if (add_header(client, "Expect:") != 0)
-		return -1;
-	for (; lines != NULL && *lines != NULL; lines++) {
-		if (add_header(client, *lines) != 0)
-			return -1;
-	}
-	return 0;
-}
-
 struct curl_client *
 curl_client_open(const struct curl_client_conf *conf, struct err *err)
 {
@@ -261,16 +192,18 @@ curl_client_open(const struct curl_client_conf *conf, struct err *err)
 	buf_init(&client->error, ERROR_CAP_BYTES);
 	buf_init(&client->body, 0);
 	client->socket = -1;
-	client->port = conf->port;
 	client->get = conf->get;
+	client->is_local = conf->socket != NULL;
+	client->direct = conf->direct;
 	client->connect_timeout_ms = conf->connect_timeout_ms;
-	client->host = strdup(conf->host);
+	client->peer = strdup(conf->peer);
 	client->easy = curl_easy_init();
 	client->multi = curl_multi_init();
-	if (client->host == NULL || client->easy == NULL ||
-	    client->multi == NULL || add_headers(client, conf->headers) != 0)
+	if (client->peer == NULL || client->easy == NULL ||
+	    client->multi == NULL ||
+	    curl_set_headers(client, conf->headers) != 0)
 		goto no_memory;
-	if (set_options(client, conf) != 0) {
+	if (set_callbacks(client) != 0 || curl_set(client, conf) != 0) {
 		err_set(err, ERR_SYSTEM,
 		    "libcurl %s lacks what is needed (https, TLS 1.2)",
 		    curl_client_version());
@@ -296,7 +229,7 @@ curl_client_close(struct curl_client *client)
 	curl_slist_free_all(client->headers);
 	buf_free(&client->body);
 	buf_free(&client->error);
-	free(client->host);
+	free(client->peer);
 	free(client);
 }
 

@@ -23,9 +23,10 @@ struct curl_client;
 /* Plain data; copied by curl_client_open. */
 struct curl_client_conf {
 	const char *url;
-	const char *host; /* as it stands in url, for error texts */
-	int port;
-	const char *agent;	    /* User-Agent */
+	const char *socket; /* path of a Unix socket, where url's host is not
+			       looked up; NULL: TCP */
+	const char *peer;   /* "127.0.0.1:8000", for error texts */
+	const char *agent;  /* User-Agent */
 	const char *const *headers; /* "Name: value", NULL-terminated */
 	bool get;		    /* every request is a GET without a body */
 	bool direct; /* never through a proxy; else as the environment says */

@@ -9,14 +9,16 @@
 #include "chat/curl.h"
 
 /*
- * What curl.c (the call) and curl_judge.c (what became of it) share.
+ * What curl.c (the call), curl_set.c (what libcurl is told once) and
+ * curl_judge.c (what became of a call) share.
  */
 struct curl_client {
 	CURLM *multi;
 	CURL *easy;
 	struct curl_slist *headers;
-	char *host;
-	int port;
+	bool is_local; /* a Unix socket */
+	bool direct;   /* no proxy is asked */
+	char *peer;    /* "127.0.0.1:8000", for error texts */
 	int64_t connect_timeout_ms;
 	bool get;
 	int socket; /* libcurl's own, lent; -1 none */
@@ -41,6 +43,12 @@ struct curl_client {
 	int64_t resend_until_ns; /* a kept one that closes later has taken it */
 	bool taken;		 /* so it did: nothing is sent again */
 };
+
+/* Gives 0, or another number when libcurl refuses one of the settings. */
+int curl_set(struct curl_client *client, const struct curl_client_conf *conf);
+
+/* Fill client->headers. Gives 0, or -1 without memory. */
+int curl_set_headers(struct curl_client *client, const char *const *lines);
 
 /* What does libcurl's last word on the call mean? Anything not known is a
  * connection that broke. */

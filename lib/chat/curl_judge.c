@@ -5,6 +5,7 @@
  */
 #include "chat/curl_impl.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -62,20 +63,19 @@ curl_judge(const struct curl_client *client, CURLcode code)
 static void
 say_no_server(struct curl_client *client, CURLcode code)
 {
-	const char *format = strchr(client->host, ':') != NULL
-				 ? "cannot connect to [%s]:%d: "
-				 : "cannot connect to %s:%d: ";
 	long number = 0;
 
 	curl_easy_getinfo(client->easy, CURLINFO_OS_ERRNO, &number);
-	buf_printf(&client->error, format, client->host, client->port);
-	/* libcurl names the peer that failed; another one is a proxy. */
-	if (code == CURLE_COULDNT_CONNECT && number != 0 &&
-	    strstr(client->detail, client->host) != NULL)
+	buf_printf(&client->error, "cannot connect to %s: ", client->peer);
+	if (!client->direct || code != CURLE_COULDNT_CONNECT || number == 0)
+		buf_add_text(&client->error, client->detail);
+	else if (client->is_local && number == EACCES)
+		buf_printf(&client->error,
+		    "%s; may this user read and write the socket?",
+		    strerror(EACCES));
+	else
 		buf_printf(&client->error, "%s; is the server running?",
 		    strerror((int)number));
-	else
-		buf_add_text(&client->error, client->detail);
 }
 
 /* " after 12 kB", or " before the first byte". */
@@ -134,8 +134,8 @@ curl_explain(struct curl_client *client, enum outcome outcome, CURLcode code)
 		say_no_server(client, code);
 		break;
 	case OUTCOME_TLS:
-		buf_printf(error, "TLS with %s:%d failed: %s", client->host,
-		    client->port, client->detail);
+		buf_printf(error, "TLS with %s failed: %s", client->peer,
+		    client->detail);
 		break;
 	case OUTCOME_GARBAGE:
 		buf_printf(error, "no HTTP response: %s",

@@ -103,15 +103,15 @@ struct curl_client *
 http_open_client(const struct chat_conf *conf, const struct url *url, bool get)
 {
 	struct curl_client_conf client_conf = {
-	    .url = get ? url->models : url->chat,
 	    .get = get,
-	    .host = url->host,
-	    .port = url->port,
+	    .socket = url->socket,
+	    .peer = url->peer,
 	    .agent = conf->agent != NULL ? conf->agent : "llmill",
 	    .direct = url->loopback,
 	    .connect_timeout_ms = conf->connect_timeout_ms,
 	};
 	struct curl_client *client = NULL;
+	char *request = url_request(url, get ? url->models : url->chat);
 	const char **lines;
 	char *key_line;
 	size_t count = 0;
@@ -120,7 +120,7 @@ http_open_client(const struct chat_conf *conf, const struct url *url, bool get)
 		count++;
 	lines = calloc(count + 3, sizeof(*lines));
 	key_line = make_key_header(conf, url);
-	if (lines == NULL || key_line == NULL)
+	if (request == NULL || lines == NULL || key_line == NULL)
 		goto out;
 	if (count > 0)
 		memcpy(lines, conf->headers, count * sizeof(*lines));
@@ -128,6 +128,7 @@ http_open_client(const struct chat_conf *conf, const struct url *url, bool get)
 		lines[count++] = "Content-Type: application/json";
 	if (key_line[0] != '\0')
 		lines[count++] = key_line;
+	client_conf.url = request;
 	client_conf.headers = lines;
 	client = curl_client_open(&client_conf, NULL);
 out:
@@ -135,6 +136,7 @@ out:
 		explicit_bzero(key_line, strlen(key_line));
 	free(key_line);
 	free(lines);
+	free(request);
 	return client;
 }
 

@@ -10,6 +10,7 @@
 #include <ctype.h>
 #include <netinet/in.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -23,10 +24,12 @@
 #define HOST_MAX_BYTES 253 /* of a DNS name */
 #define CHAT_PATH "/chat/completions"
 #define MODELS_PATH "/models"
+#define SOCKET_MARK "unix:"
 #define OPENAI_BASE "https://api.openai.com/"
 
 /* All lent by the text. */
 struct parts {
+	struct span socket; /* none for TCP */
 	struct span scheme; /* none when not typed */
 	struct span host;   /* without brackets */
 	struct span port;   /* none when not typed */
@@ -95,6 +98,59 @@ cut_authority(struct span text, struct parts *parts)
 	return NULL;
 }
 
+/* "unix:8000" is a host of that name. */
+static bool
+is_socket(const char *text)
+{
+	const size_t size = strlen(SOCKET_MARK);
+
+	return strncasecmp(text, SOCKET_MARK, size) == 0 &&
+	       !isdigit((unsigned char)text[size]);
+}
+
+/* Cut "unix:/path", up to the path of the URL if there is one: ":/base". Gives
+ * NULL with *text behind it, or why not. */
+static const char *
+cut_socket(const char **text, struct parts *parts)
+{
+	const char *path = *text + strlen(SOCKET_MARK);
+	const char *end;
+
+	if (strncmp(path, "//", 2) == 0)
+		path += 2;
+	if (path[0] != '/')
+		return "the path of a socket begins with a slash, as in "
+		       "unix:/run/llm.sock";
+	end = strstr(path, ":/");
+	parts->socket = span_of(path);
+	if (end != NULL)
+		parts->socket.size = (size_t)(end - path);
+	*text = end != NULL ? end + 1 : path + parts->socket.size;
+	if (parts->socket.size > URL_SOCKET_MAX_BYTES)
+		return "the path of a socket is longer than 107 bytes, which "
+		       "Linux does not take";
+	parts->host = span_of("localhost");
+	return NULL;
+}
+
+/* Cut "scheme://host:port". Gives NULL with *text behind it, or why not. */
+static const char *
+cut_host(const char **text, struct parts *parts)
+{
+	const char *mark = strstr(*text, "://");
+	struct span authority;
+
+	if (mark != NULL && strcspn(*text, "/?@") > (size_t)(mark - *text)) {
+		parts->scheme.data = *text;
+		parts->scheme.size = (size_t)(mark - *text);
+		*text = mark + 3;
+	}
+	authority.data = *text;
+	authority.size = strcspn(*text, "/?");
+	*text += authority.size;
+	return cut_authority(authority, parts);
+}
+
 static void
 drop_slashes(struct span *path)
 {
@@ -121,8 +177,6 @@ trim_path(struct parts *parts)
 static const char *
 cut(const char *text, struct parts *parts)
 {
-	const char *mark = strstr(text, "://");
-	struct span authority;
 	const char *why;
 
 	*parts = (struct parts){.bracketed = false};
@@ -132,17 +186,10 @@ cut(const char *text, struct parts *parts)
 		return "there is a blank or control byte in it";
 	if (strchr(text, '#') != NULL)
 		return "a fragment (#) means nothing to a server";
-	if (mark != NULL && strcspn(text, "/?@") > (size_t)(mark - text)) {
-		parts->scheme.data = text;
-		parts->scheme.size = (size_t)(mark - text);
-		text = mark + 3;
-	}
-	authority.data = text;
-	authority.size = strcspn(text, "/?");
-	why = cut_authority(authority, parts);
+	why =
+	    is_socket(text) ? cut_socket(&text, parts) : cut_host(&text, parts);
 	if (why != NULL)
 		return why;
-	text += authority.size;
 	parts->path.data = text;
 	parts->path.size = strcspn(text, "?");
 	text += parts->path.size;
@@ -289,10 +336,14 @@ compose(const struct url *url, const struct parts *parts, const char *more)
 	struct buf buf;
 
 	buf_init(&buf, 2 * URL_MAX_BYTES);
-	buf_add_text(&buf, url->https ? "https://" : "http://");
-	buf_printf(&buf, parts->bracketed ? "[%s]" : "%s", url->host);
-	if (url->port != (url->https ? 443 : 80))
-		buf_printf(&buf, ":%d", url->port);
+	if (url->socket != NULL) {
+		buf_printf(&buf, SOCKET_MARK "%s:", url->socket);
+	} else {
+		buf_add_text(&buf, url->https ? "https://" : "http://");
+		buf_printf(&buf, parts->bracketed ? "[%s]" : "%s", url->host);
+		if (url->port != (url->https ? 443 : 80))
+			buf_printf(&buf, ":%d", url->port);
+	}
 	buf_add(&buf, parts->path.data, parts->path.size);
 	buf_add_text(&buf, bare ? "/v1" : "");
 	buf_add_text(&buf, more);
@@ -301,6 +352,39 @@ compose(const struct url *url, const struct parts *parts, const char *more)
 		return buf.data;
 	buf_free(&buf);
 	return NULL;
+}
+
+static char *
+compose_peer(const struct url *url, bool bracketed)
+{
+	char *peer;
+	int done;
+
+	if (url->socket != NULL)
+		done = asprintf(&peer, SOCKET_MARK "%s", url->socket);
+	else
+		done = asprintf(&peer, bracketed ? "[%s]:%d" : "%s:%d",
+		    url->host, url->port);
+	return done == -1 ? NULL : peer;
+}
+
+/* Gives 0, or -1 without memory. */
+static int
+compose_all(struct url *url, const struct parts *parts)
+{
+	if (parts->socket.data != NULL) {
+		url->socket = strndup(parts->socket.data, parts->socket.size);
+		if (url->socket == NULL)
+			return -1;
+	}
+	url->peer = compose_peer(url, parts->bracketed);
+	url->base = compose(url, parts, "");
+	url->chat = compose(url, parts, CHAT_PATH);
+	url->models = compose(url, parts, MODELS_PATH);
+	return url->peer == NULL || url->base == NULL || url->chat == NULL ||
+		       url->models == NULL
+		   ? -1
+		   : 0;
 }
 
 int
@@ -328,10 +412,7 @@ url_read(struct url *url, const char *text, struct err *err)
 		url_free(url);
 		return refuse(err, text, why);
 	}
-	url->base = compose(url, &parts, "");
-	url->chat = compose(url, &parts, CHAT_PATH);
-	url->models = compose(url, &parts, MODELS_PATH);
-	if (url->base == NULL || url->chat == NULL || url->models == NULL)
+	if (compose_all(url, &parts) == -1)
 		goto no_memory;
 	url->openai = url_is_openai(url->chat);
 	url->azure = strstr(url->chat, "/deployments/") != NULL;
@@ -349,7 +430,20 @@ url_free(struct url *url)
 	free(url->chat);
 	free(url->models);
 	free(url->host);
+	free(url->socket);
+	free(url->peer);
 	*url = (struct url){.port = 0};
+}
+
+char *
+url_request(const struct url *url, const char *whole)
+{
+	char *text;
+
+	if (url->socket == NULL)
+		return strdup(whole);
+	whole += strlen(SOCKET_MARK) + strlen(url->socket) + 1;
+	return asprintf(&text, "http://localhost%s", whole) == -1 ? NULL : text;
 }
 
 bool

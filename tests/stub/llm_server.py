@@ -3,10 +3,12 @@
 """A scripted stand-in for an OpenAI-compatible server.
 
     llm_server.py [--port 0] [--script FILE.json] [--log FILE] [--delay S]
+                  [--unix PATH | --tls CERT.pem KEY.pem [--tls-most 1.1]]
 
 prints `ready http://127.0.0.1:PORT/v1` once it listens on loopback, and
 serves until SIGTERM or the end of its standard input (a file or /dev/null as
-stdin is no such end). Nothing but Python's standard library is needed.
+stdin is no such end). It listens on a Unix socket (`ready unix:PATH:/v1`) or
+speaks TLS (`ready https://…`), with --tls-most no newer version than that. Nothing but Python's standard library is needed.
 
 Paths
     POST …/chat/completions   the answer "echo: <last user text>", the model
@@ -89,6 +91,7 @@ import random
 import re
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -536,6 +539,31 @@ def watch_stdin(loop, stop):
         pass
 
 
+def tls_context(files, most):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*files)
+    if most:
+        # Debian's own policy refuses what is older than 1.2.
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = getattr(
+            ssl.TLSVersion, "TLSv" + most.replace(".", "_"))
+    return context
+
+
+async def listen(args, factory):
+    """Gives the listener and its base URL."""
+    loop = asyncio.get_running_loop()
+    if args.unix:
+        return (await loop.create_unix_server(factory, args.unix),
+                f"unix:{args.unix}:/v1")
+    context = tls_context(args.tls, args.tls_most) if args.tls else None
+    listener = await loop.create_server(
+        factory, "127.0.0.1", args.port, backlog=4096, ssl=context)
+    port = listener.sockets[0].getsockname()[1]
+    return listener, f"http{'s' if context else ''}://127.0.0.1:{port}/v1"
+
+
 async def run(args):
     script = []
     if args.script:
@@ -545,12 +573,10 @@ async def run(args):
     server = Server(script, log, args.delay)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    listener = await loop.create_server(
-        lambda: Connection(server), "127.0.0.1", args.port, backlog=4096)
+    listener, url = await listen(args, lambda: Connection(server))
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     watch_stdin(loop, stop)
-    port = listener.sockets[0].getsockname()[1]
-    print(f"ready http://127.0.0.1:{port}/v1", flush=True)
+    print(f"ready {url}", flush=True)
     await stop.wait()
     # Whoever is still being served finds the connection closed.
     listener.close()
@@ -559,7 +585,8 @@ async def run(args):
 class StubServer:
     """The server in a process of its own; a context manager."""
 
-    def __init__(self, script=None, delay=0, port=0):
+    def __init__(self, script=None, delay=0, port=0, more=()):
+        """more: further words of its command line."""
         self.dir = tempfile.TemporaryDirectory(prefix="llm_server.")
         self.log_path = os.path.join(self.dir.name, "log")
         script_path = os.path.join(self.dir.name, "script")
@@ -568,7 +595,7 @@ class StubServer:
         self.process = subprocess.Popen(
             [sys.executable, os.path.abspath(__file__), "--port", str(port),
              "--script", script_path, "--log", self.log_path,
-             "--delay", str(delay)],
+             "--delay", str(delay), *map(str, more)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         words = self.process.stdout.readline().split()
         if words[:1] != ["ready"]:
@@ -607,6 +634,9 @@ def main():
     parser.add_argument("--script", metavar="FILE.json")
     parser.add_argument("--log", metavar="FILE")
     parser.add_argument("--delay", type=float, default=0, metavar="S")
+    parser.add_argument("--unix", metavar="PATH")
+    parser.add_argument("--tls", nargs=2, metavar=("CERT.pem", "KEY.pem"))
+    parser.add_argument("--tls-most", metavar="VERSION")
     try:
         asyncio.run(run(parser.parse_args()))
     except KeyboardInterrupt:

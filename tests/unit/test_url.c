@@ -145,6 +145,9 @@ reading_again_changes_nothing(void **state)
 	    "https://h/deployments/g/?a=/b//",
 	    "[::1]",
 	    "h/v1/",
+	    "unix:/run/llm.sock",
+	    "unix:/run/llm.sock:/chat/completions",
+	    "unix:/run/llm.sock:/a?b=:/c",
 	};
 
 	(void)state;
@@ -184,6 +187,54 @@ host_port_and_place_are_told(void **state)
 }
 
 static void
+socket_is_http_on_this_machine(void **state)
+{
+	static const struct typed typed[] = {
+	    {"unix:/run/llm.sock", "unix:/run/llm.sock:/v1"},
+	    {"unix:///run/llm.sock", "unix:/run/llm.sock:/v1"},
+	    {"UNIX:/Run/llm.sock:/", "unix:/Run/llm.sock:/v1"},
+	    {"unix:/run/llm.sock:/openai/v1/", "unix:/run/llm.sock:/openai/v1"},
+	    {"unix:/a:b.sock:/v1/chat/completions", "unix:/a:b.sock:/v1"},
+	    {"unix:8000", "https://unix:8000/v1"}, /* a host */
+	};
+	struct url url = read_well("unix:/run/llm.sock:/v1?a=b");
+	char *request = url_request(&url, url.models);
+
+	(void)state;
+	ASSERT_BASES(typed);
+	assert_string_equal(url.socket, "/run/llm.sock");
+	assert_string_equal(url.host, "localhost");
+	assert_string_equal(url.peer, "unix:/run/llm.sock");
+	assert_string_equal(
+	    url.chat, "unix:/run/llm.sock:/v1/chat/completions?a=b");
+	assert_string_equal(request, "http://localhost/v1/models?a=b");
+	assert_true(url.loopback && url.private_host && !url.https);
+	free(request);
+	url_free(&url);
+	url = read_well("[::1]:8080");
+	assert_null(url.socket);
+	assert_string_equal(url.peer, "[::1]:8080");
+	url_free(&url);
+}
+
+static void
+path_of_a_socket_has_at_most_107_bytes(void **state)
+{
+	char text[256] = "unix:/";
+	struct url url;
+	struct err err;
+
+	(void)state;
+	memset(text + 6, 'a', 106);
+	url = read_well(text);
+	assert_int_equal(strlen(url.socket), URL_SOCKET_MAX_BYTES);
+	url_free(&url);
+	memset(text + 6, 'a', 107);
+	assert_int_equal(url_read(&url, text, &err), -1);
+	assert_non_null(strstr(err.text, "longer than 107 bytes"));
+}
+
+static void
 addresses_are_read_as_the_resolver_does(void **state)
 {
 	struct url url = read_well("127.1");
@@ -210,6 +261,10 @@ what_is_no_url_is_refused(void **state)
 	    "ftp://h",
 	    "file:///etc/passwd",
 	    "unix://h",
+	    "unix:llm.sock",
+	    "unix:",
+	    "unix:/a b.sock",
+	    "unix:/a\n.sock",
 	    "http://h:0",
 	    "http://h:65536",
 	    "http://h:8o",
@@ -300,6 +355,8 @@ main(void)
 	    cmocka_unit_test(query_stays_behind_the_path),
 	    cmocka_unit_test(reading_again_changes_nothing),
 	    cmocka_unit_test(host_port_and_place_are_told),
+	    cmocka_unit_test(socket_is_http_on_this_machine),
+	    cmocka_unit_test(path_of_a_socket_has_at_most_107_bytes),
 	    cmocka_unit_test(addresses_are_read_as_the_resolver_does),
 	    cmocka_unit_test(what_is_no_url_is_refused),
 	    cmocka_unit_test(user_and_password_are_refused_and_not_echoed),

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What libcurl is told once, when a client is opened: how it behaves, and the
+ * way to the server.
+ */
+#include <string.h>
+
+#include "chat/curl_impl.h"
+
+static const struct {
+	CURLoption option;
+	long value;
+} settings[] = {
+    {CURLOPT_NOSIGNAL, 1},
+    {CURLOPT_QUICK_EXIT, 1}, /* do not wait for a slow name lookup */
+    {CURLOPT_FOLLOWLOCATION, 0},
+    {CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2},
+    {CURLOPT_SSL_VERIFYPEER, 1},
+    {CURLOPT_SSL_VERIFYHOST, 2},
+    {CURLOPT_DISALLOW_USERNAME_IN_URL, 1},
+    /* One request at a time has nothing to gain from HTTP/2. */
+    {CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1},
+    {CURLOPT_SUPPRESS_CONNECT_HEADERS, 1},
+    {CURLOPT_TCP_NODELAY, 1},
+    {CURLOPT_TCP_KEEPALIVE, 1}, /* long silences pass through NAT */
+    {CURLOPT_POST, 1},
+};
+
+static int
+set_behaviour(CURL *easy)
+{
+	int bad = 0;
+
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+		bad |= curl_easy_setopt(
+			   easy, settings[i].option, settings[i].value) != 0;
+	return bad ||
+	       curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") ||
+	       curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
+}
+
+/* Else a proxy is used for loopback too. */
+static int
+set_way(CURL *easy, const struct curl_client_conf *conf)
+{
+	if (conf->direct && curl_easy_setopt(easy, CURLOPT_PROXY, "") != 0)
+		return -1;
+	return curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, conf->socket);
+}
+
+int
+curl_set(struct curl_client *client, const struct curl_client_conf *conf)
+{
+	CURL *easy = client->easy;
+
+	if (set_behaviour(easy) != 0 || set_way(easy, conf) != 0)
+		return -1;
+	if (conf->get && curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L) != 0)
+		return -1;
+	return curl_easy_setopt(easy, CURLOPT_URL, conf->url) ||
+	       curl_easy_setopt(easy, CURLOPT_USERAGENT, conf->agent) ||
+	       curl_easy_setopt(easy, CURLOPT_HTTPHEADER, client->headers) ||
+	       curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+		   (long)conf->connect_timeout_ms) ||
+	       curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, 1L);
+}
+
+static int
+add_header(struct curl_client *client, const char *line)
+{
+	struct curl_slist *more = curl_slist_append(client->headers, line);
+
+	if (more == NULL)
+		return -1;
+	client->headers = more;
+	return 0;
+}
+
+int
+curl_set_headers(struct curl_client *client, const char *const *lines)
+{
+	/* Without this a body over 1 MB waits a second for "100 Continue". */
+	if (add_header(client, "Expect:") != 0)
+		return -1;
+	for (; lines != NULL && *lines != NULL; lines++) {
+		if (add_header(client, *lines) != 0)
+			return -1;
+	}
+	return 0;
+}
