@@ -31,6 +31,10 @@ static const struct refusal {
     {"--repeat",
 	"more than one answer per prompt is not supported yet; run the prompt "
 	"list several times, each time with another --db"},
+    {"--insecure --allow-insecure --no-verify --no-verify-ssl "
+     "--no-check-certificate --skip-tls-verify",
+	"certificates are always checked; --cacert FILE names those that are "
+	"to be trusted"},
     {"--command --cmd --exec",
 	"a command stands at the end: llmill run FILE -- COMMAND"},
     {"--version -V", "try: llmill version"},

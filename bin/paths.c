@@ -187,9 +187,9 @@ paths_check(struct opts *opts, struct llmill_err *err)
 	bool resumes = opts->command == OPTS_RESUME;
 	int result = -1;
 
-	/* -o and its .part, --db, --log, --key-file, -s */
+	/* -o and its .part, --db, --log, --key-file, --cacert, -s */
 	all.items = calloc(opts->inputs.count + opts->params.count +
-			       opts->headers.count + BESIDE_COUNT + 6,
+			       opts->headers.count + BESIDE_COUNT + 7,
 	    sizeof(all.items[0]));
 	if (!all.items)
 		return say_no_memory(err);
@@ -198,6 +198,7 @@ paths_check(struct opts *opts, struct llmill_err *err)
 		goto out;
 	add(&all, "--log", opts->conf.log_path, true);
 	add(&all, "--key-file", opts->conf.key_file, false);
+	add(&all, "--cacert", opts->conf.cacert, false);
 	add_named(&all, "-s", &system, false);
 	add_named(&all, "-p", &opts->params, true);
 	add_named(&all, "-H", &opts->headers, false);

@@ -102,6 +102,8 @@ struct llmill_run_conf {
 	const char *const *headers; /* "Name: value" */
 	const char *key_file;
 	const char *key_env;
+	const char *cacert; /* PEM file of the only authorities to trust; NULL:
+			       $SSL_CERT_FILE and _DIR, or the system's */
 	enum llmill_stream stream; /* answers piece by piece */
 	bool keep_raw;		   /* keep every response body */
 	bool allow_http_key;	   /* send a key over plain http to any host */

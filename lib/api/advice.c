@@ -56,7 +56,7 @@ static const char *const texts[OUTCOME_COUNT] = {
     [OUTCOME_TLS] =
 	"The encrypted connection failed. Is it really https there, or plain "
 	"http (-u http://…)? Is the certificate valid and of this host, and "
-	"its authority known here?",
+	"its authority known here, by the system or by --cacert FILE?",
     [OUTCOME_TRUNCATED] =
 	"The connection broke before the answer was whole. Look at the "
 	"server's log and at proxies in between.",

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "api/params.h"
+#include "api/way.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
@@ -221,7 +222,8 @@ resolve_http(struct backend *backend, const struct llmill_run_conf *conf,
 	    resolve_system(backend, conf, err) == -1 ||
 	    resolve_url(backend, conf, &from_environment, err) == -1 ||
 	    read_key(backend, conf, err) == -1 ||
-	    judge_key(backend, conf, from_environment, err) == -1)
+	    judge_key(backend, conf, from_environment, err) == -1 ||
+	    way_resolve(backend, conf, err) == -1)
 		return -1;
 	return resolve_params(backend, conf, err);
 }
@@ -361,6 +363,7 @@ void
 backend_free(struct backend *backend)
 {
 	secret_free(&backend->chat.key);
+	way_free(backend);
 	url_free(&backend->url);
 	buf_free(&backend->params);
 	buf_free(&backend->plan_params);

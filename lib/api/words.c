@@ -140,6 +140,7 @@ put_settings(struct buf *out, const struct llmill_run_conf *conf,
 	buf_add_byte(out, '{');
 	json_put_text(out, "url", span_of(backend->url.base));
 	json_put_text(out, "key_from", span_of(backend->key_source));
+	json_put_text(out, "cacert", span_of(conf->cacert));
 	put_header_names(out, conf->headers);
 	json_put_integer(out, "workers", conf->workers);
 	json_put_integer(out, "retry_attempts", conf->retry_attempts);

@@ -12,6 +12,7 @@
 #include "wire/reply.h"
 
 struct api;
+struct curl_trust;
 struct err;
 
 /*
@@ -44,9 +45,11 @@ struct chat_conf {
 	bool stream_optional;	    /* if the server knows how */
 	bool keep_raw; /* every response body goes into the reply */
 	int64_t connect_timeout_ms;
-	int64_t first_byte_ns; /* of the body, from hand-out; 0: no limit */
-	int64_t stall_ns;      /* between two bytes of it; 0: no limit */
-	const char *agent;     /* User-Agent; NULL: "llmill" */
+	int64_t first_byte_ns;	  /* of the body, from hand-out; 0: no limit */
+	int64_t stall_ns;	  /* between two bytes of it; 0: no limit */
+	struct curl_trust *trust; /* who vouches for a server; NULL: whom
+				     libcurl trusts */
+	const char *agent;	  /* User-Agent; NULL: "llmill" */
 
 	/* exec, coproc */
 	const char *const *command; /* argv, NULL-terminated */

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "chat/curl.h"
+#include "chat/curl_trust.h"
 
 /*
  * What curl.c (the call), curl_set.c (what libcurl is told once) and
@@ -46,6 +47,10 @@ struct curl_client {
 
 /* Gives 0, or another number when libcurl refuses one of the settings. */
 int curl_set(struct curl_client *client, const struct curl_client_conf *conf);
+
+/* Let easy take no other authorities than these (NULL: libcurl's own choice).
+ * Gives 0, or another number. */
+int curl_trust_set(CURL *easy, const struct curl_trust *trust);
 
 /* Fill client->headers. Gives 0, or -1 without memory. */
 int curl_set_headers(struct curl_client *client, const char *const *lines);

@@ -78,6 +78,49 @@ say_no_server(struct curl_client *client, CURLcode code)
 		    strerror((int)number));
 }
 
+/* What libcurl and OpenSSL say of a handshake that failed, what it means and
+ * what to do. The first that fits. */
+static const struct {
+	const char *sign;
+	const char *words;
+} tls_troubles[] = {
+    {"certificate has expired",
+	"its certificate has expired; it has to be renewed there, or the clock "
+	"here is wrong"},
+    {"not yet valid", "its certificate is not valid yet; is the clock here "
+		      "right?"},
+    {"certificate in certificate chain",
+	"nobody here trusts who signed its certificate; give the "
+	"authority's own with --cacert FILE"},
+    {"self-signed certificate",
+	"it vouches for itself; if it is yours, give its certificate with "
+	"--cacert FILE"},
+    {"unable to", "nobody here trusts who signed its certificate; give the "
+		  "authority's own with --cacert FILE"},
+    {"subject name", "its certificate is for another host; is the name in the "
+		     "URL right?"},
+    {"wrong version number",
+	"it speaks no TLS on this port; if it is plain http, give http://…"},
+    {"protocol version",
+	"it speaks only TLS older than 1.2, which is not safe"},
+};
+
+static void
+say_tls(struct curl_client *client)
+{
+	const char *words = NULL;
+
+	for (size_t i = 0; i < sizeof(tls_troubles) / sizeof(tls_troubles[0]);
+	     i++) {
+		if (words == NULL &&
+		    strstr(client->detail, tls_troubles[i].sign) != NULL)
+			words = tls_troubles[i].words;
+	}
+	buf_printf(&client->error, "TLS with %s failed: ", client->peer);
+	buf_printf(&client->error, words != NULL ? "%s (%s)" : "%s%s",
+	    words != NULL ? words : "", client->detail);
+}
+
 /* " after 12 kB", or " before the first byte". */
 static void
 put_so_far(struct curl_client *client)
@@ -134,8 +177,7 @@ curl_explain(struct curl_client *client, enum outcome outcome, CURLcode code)
 		say_no_server(client, code);
 		break;
 	case OUTCOME_TLS:
-		buf_printf(error, "TLS with %s failed: %s", client->peer,
-		    client->detail);
+		say_tls(client);
 		break;
 	case OUTCOME_GARBAGE:
 		buf_printf(error, "no HTTP response: %s",

@@ -53,7 +53,8 @@ curl_set(struct curl_client *client, const struct curl_client_conf *conf)
 {
 	CURL *easy = client->easy;
 
-	if (set_behaviour(easy) != 0 || set_way(easy, conf) != 0)
+	if (set_behaviour(easy) != 0 || set_way(easy, conf) != 0 ||
+	    curl_trust_set(easy, conf->trust) != 0)
 		return -1;
 	if (conf->get && curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L) != 0)
 		return -1;

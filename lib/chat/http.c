@@ -108,6 +108,7 @@ http_open_client(const struct chat_conf *conf, const struct url *url, bool get)
 	    .peer = url->peer,
 	    .agent = conf->agent != NULL ? conf->agent : "llmill",
 	    .direct = url->loopback,
+	    .trust = conf->trust,
 	    .connect_timeout_ms = conf->connect_timeout_ms,
 	};
 	struct curl_client *client = NULL;

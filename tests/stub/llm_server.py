@@ -3,12 +3,12 @@
 """A scripted stand-in for an OpenAI-compatible server.
 
     llm_server.py [--port 0] [--script FILE.json] [--log FILE] [--delay S]
-                  [--unix PATH | --tls CERT.pem KEY.pem [--tls-most 1.1]]
+                  [--unix PATH | --tls CERT.pem KEY.pem]
 
 prints `ready http://127.0.0.1:PORT/v1` once it listens on loopback, and
 serves until SIGTERM or the end of its standard input (a file or /dev/null as
-stdin is no such end). It listens on a Unix socket (`ready unix:PATH:/v1`) or
-speaks TLS (`ready https://…`), with --tls-most no newer version than that. Nothing but Python's standard library is needed.
+stdin is no such end). It can listen on a Unix socket (`ready unix:PATH:/v1`)
+or speak TLS (`ready https://…`). Nothing but Python's standard library is needed.
 
 Paths
     POST …/chat/completions   the answer "echo: <last user text>", the model
@@ -539,25 +539,16 @@ def watch_stdin(loop, stop):
         pass
 
 
-def tls_context(files, most):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*files)
-    if most:
-        # Debian's own policy refuses what is older than 1.2.
-        context.set_ciphers("DEFAULT:@SECLEVEL=0")
-        context.minimum_version = ssl.TLSVersion.TLSv1
-        context.maximum_version = getattr(
-            ssl.TLSVersion, "TLSv" + most.replace(".", "_"))
-    return context
-
-
 async def listen(args, factory):
     """Gives the listener and its base URL."""
     loop = asyncio.get_running_loop()
     if args.unix:
         return (await loop.create_unix_server(factory, args.unix),
                 f"unix:{args.unix}:/v1")
-    context = tls_context(args.tls, args.tls_most) if args.tls else None
+    context = None
+    if args.tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*args.tls)
     listener = await loop.create_server(
         factory, "127.0.0.1", args.port, backlog=4096, ssl=context)
     port = listener.sockets[0].getsockname()[1]
@@ -636,7 +627,6 @@ def main():
     parser.add_argument("--delay", type=float, default=0, metavar="S")
     parser.add_argument("--unix", metavar="PATH")
     parser.add_argument("--tls", nargs=2, metavar=("CERT.pem", "KEY.pem"))
-    parser.add_argument("--tls-most", metavar="VERSION")
     try:
         asyncio.run(run(parser.parse_args()))
     except KeyboardInterrupt:
