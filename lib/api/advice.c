@@ -91,7 +91,7 @@ static const char *const texts[OUTCOME_COUNT] = {
 const char *
 advice_on(enum outcome outcome, const struct backend *backend)
 {
-	if (outcome != OUTCOME_AUTH || backend_has_secret(backend))
+	if (outcome != OUTCOME_AUTH || backend_has_key(backend))
 		return texts[outcome];
 	if (backend->key_withheld)
 		return "$OPENAI_API_KEY was not sent, because the URL is plain "

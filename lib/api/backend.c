@@ -354,6 +354,12 @@ backend_find_model(struct backend *backend, int stop_fd, enum outcome *outcome,
 }
 
 bool
+backend_has_key(const struct backend *backend)
+{
+	return http_has_key(&backend->chat);
+}
+
+bool
 backend_has_secret(const struct backend *backend)
 {
 	return http_has_secret(&backend->chat);

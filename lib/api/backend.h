@@ -50,6 +50,9 @@ int backend_find_model(struct backend *backend, int stop_fd,
 bool backend_asks_model(const struct backend *backend);
 
 /* Is there a key in these settings? */
+bool backend_has_key(const struct backend *backend);
+
+/* Is there a key, or the password of a proxy? */
 bool backend_has_secret(const struct backend *backend);
 
 void backend_free(struct backend *backend);

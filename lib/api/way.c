@@ -9,6 +9,7 @@
 
 #include "api/backend.h"
 #include "base/err.h"
+#include "chat/curl_proxy.h"
 #include "chat/curl_trust.h"
 #include "llmill_run.h"
 
@@ -20,8 +21,8 @@ environment(const char *name)
 	return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
-int
-way_resolve(struct backend *backend, const struct llmill_run_conf *conf,
+static int
+resolve_trust(struct backend *backend, const struct llmill_run_conf *conf,
     struct err *err)
 {
 	struct curl_trust_conf trust = {
@@ -30,7 +31,9 @@ way_resolve(struct backend *backend, const struct llmill_run_conf *conf,
 	    .directory_from = "$SSL_CERT_DIR",
 	};
 
-	if (!backend->url.https && conf->cacert == NULL)
+	/* A proxy may speak TLS, too. */
+	if (!backend->url.https && backend->chat.proxy == NULL &&
+	    conf->cacert == NULL)
 		return 0;
 	if (trust.file == NULL) {
 		trust.file = environment("SSL_CERT_FILE");
@@ -41,9 +44,21 @@ way_resolve(struct backend *backend, const struct llmill_run_conf *conf,
 	return backend->chat.trust != NULL ? 0 : -1;
 }
 
+int
+way_resolve(struct backend *backend, const struct llmill_run_conf *conf,
+    struct err *err)
+{
+	if (!backend->url.loopback && curl_proxy_find(backend->url.https,
+					  &backend->chat.proxy, err) == -1)
+		return -1;
+	return resolve_trust(backend, conf, err);
+}
+
 void
 way_free(struct backend *backend)
 {
+	curl_proxy_free(backend->chat.proxy);
+	backend->chat.proxy = NULL;
 	curl_trust_close(backend->chat.trust);
 	backend->chat.trust = NULL;
 }

@@ -7,8 +7,8 @@ struct err;
 struct llmill_run_conf;
 
 /*
- * The way to an http server, as options and environment say: which authorities
- * may vouch for it. Fills backend; needs its URL.
+ * The way to an http server, as options and environment say: through which
+ * proxy, and which authorities may vouch for it. Fills backend; needs its URL.
  * Fails ERR_USAGE, ERR_MEMORY.
  */
 int way_resolve(struct backend *backend, const struct llmill_run_conf *conf,

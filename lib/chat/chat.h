@@ -12,6 +12,7 @@
 #include "wire/reply.h"
 
 struct api;
+struct curl_proxy;
 struct curl_trust;
 struct err;
 
@@ -47,6 +48,7 @@ struct chat_conf {
 	int64_t connect_timeout_ms;
 	int64_t first_byte_ns;	  /* of the body, from hand-out; 0: no limit */
 	int64_t stall_ns;	  /* between two bytes of it; 0: no limit */
+	struct curl_proxy *proxy; /* NULL: none is asked */
 	struct curl_trust *trust; /* who vouches for a server; NULL: whom
 				     libcurl trusts */
 	const char *agent;	  /* User-Agent; NULL: "llmill" */

@@ -194,7 +194,7 @@ curl_client_open(const struct curl_client_conf *conf, struct err *err)
 	client->socket = -1;
 	client->get = conf->get;
 	client->is_local = conf->socket != NULL;
-	client->direct = conf->direct;
+	client->proxy = conf->proxy;
 	client->connect_timeout_ms = conf->connect_timeout_ms;
 	client->peer = strdup(conf->peer);
 	client->easy = curl_easy_init();
@@ -227,6 +227,7 @@ curl_client_close(struct curl_client *client)
 	curl_easy_cleanup(client->easy);
 	curl_multi_cleanup(client->multi);
 	curl_slist_free_all(client->headers);
+	curl_slist_free_all(client->proxy_headers);
 	buf_free(&client->body);
 	buf_free(&client->error);
 	free(client->peer);

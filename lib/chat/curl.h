@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "wire/outcome.h"
 
+struct curl_proxy;
 struct curl_trust;
 struct err;
 
@@ -27,12 +28,12 @@ struct curl_client_conf {
 	const char *socket; /* path of a Unix socket, where url's host is not
 			       looked up; NULL: TCP */
 	const char *peer;   /* "127.0.0.1:8000", for error texts */
+	const struct curl_proxy *proxy; /* lent likewise; NULL: none is asked */
 	const struct curl_trust *trust; /* lent for the client's life; NULL:
 					   whom libcurl trusts */
 	const char *agent;		/* User-Agent */
 	const char *const *headers;	/* "Name: value", NULL-terminated */
-	bool get;    /* every request is a GET without a body */
-	bool direct; /* never through a proxy; else as the environment says */
+	bool get;		    /* every request is a GET without a body */
 	int64_t connect_timeout_ms; /* > 0; name lookup and TLS count too */
 };
 

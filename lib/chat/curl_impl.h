@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "chat/curl.h"
+#include "chat/curl_proxy.h"
 #include "chat/curl_trust.h"
 
 /*
@@ -17,9 +18,10 @@ struct curl_client {
 	CURLM *multi;
 	CURL *easy;
 	struct curl_slist *headers;
-	bool is_local; /* a Unix socket */
-	bool direct;   /* no proxy is asked */
-	char *peer;    /* "127.0.0.1:8000", for error texts */
+	struct curl_slist *proxy_headers; /* that no server sees */
+	bool is_local;			  /* a Unix socket */
+	const struct curl_proxy *proxy;	  /* NULL: none */
+	char *peer; /* "127.0.0.1:8000", for error texts */
 	int64_t connect_timeout_ms;
 	bool get;
 	int socket; /* libcurl's own, lent; -1 none */
@@ -52,7 +54,14 @@ int curl_set(struct curl_client *client, const struct curl_client_conf *conf);
  * Gives 0, or another number. */
 int curl_trust_set(CURL *easy, const struct curl_trust *trust);
 
-/* Fill client->headers. Gives 0, or -1 without memory. */
+/* Let easy go through the proxy (NULL: never through one, not even one that
+ * libcurl finds itself). Gives 0, or another number. */
+int curl_proxy_set(CURL *easy, const struct curl_proxy *proxy);
+
+/* Is it the proxy that libcurl speaks of? */
+bool curl_proxy_is_named(const struct curl_proxy *proxy, const char *sentence);
+
+/* Fill client->headers and proxy_headers. Gives 0, or -1 without memory. */
 int curl_set_headers(struct curl_client *client, const char *const *lines);
 
 /* What does libcurl's last word on the call mean? Anything not known is a

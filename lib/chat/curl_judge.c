@@ -11,11 +11,30 @@
 
 #include "base/text.h"
 
+/* Gives the status with which a proxy answered our CONNECT; 0 none. */
+static long
+connect_status(const struct curl_client *client)
+{
+	long status = 0;
+
+	curl_easy_getinfo(client->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+	return status;
+}
+
+/* Did it end before anything could be sent to the server? */
+static bool
+is_still_on_its_way(const struct curl_client *client)
+{
+	curl_off_t sending_us = 0;
+
+	curl_easy_getinfo(
+	    client->easy, CURLINFO_PRETRANSFER_TIME_T, &sending_us);
+	return sending_us == 0;
+}
+
 enum outcome
 curl_judge(const struct curl_client *client, CURLcode code)
 {
-	long proxy_status = 0;
-
 	if (client->stopped)
 		return OUTCOME_OK;
 	if (code != CURLE_OK && client->taken)
@@ -53,11 +72,51 @@ curl_judge(const struct curl_client *client, CURLcode code)
 	case CURLE_BAD_CONTENT_ENCODING:
 		return OUTCOME_GARBAGE;
 	default:
-		curl_easy_getinfo(
-		    client->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
-		return proxy_status >= 300 ? OUTCOME_NO_SERVER
-					   : OUTCOME_TRUNCATED;
+		return is_still_on_its_way(client) ? OUTCOME_NO_SERVER
+						   : OUTCOME_TRUNCATED;
 	}
+}
+
+/* Is it the proxy where it ended, not the server? */
+static bool
+blames_proxy(const struct curl_client *client, CURLcode code)
+{
+	if (client->proxy == NULL)
+		return false;
+	return code == CURLE_PROXY || connect_status(client) >= 300 ||
+	       curl_proxy_is_named(client->proxy, client->detail);
+}
+
+static void
+say_proxy(struct curl_client *client, CURLcode code, long number)
+{
+	struct buf *error = &client->error;
+	long status = connect_status(client);
+	bool is_refused = code == CURLE_COULDNT_CONNECT && number != 0;
+
+	if (is_refused)
+		buf_add_text(error, "cannot connect to ");
+	curl_proxy_put_name(client->proxy, error);
+	if (is_refused)
+		buf_printf(error, ": %s", strerror((int)number));
+	else if (strstr(client->detail, "Unsupported proxy") != NULL)
+		/* libcurl shows its URL here, password and all. */
+		buf_add_text(error, " is of no known kind: it wants http://, "
+				    "https://, socks4:// or socks5h://");
+	else if (status == 407)
+		buf_add_text(error,
+		    " wants a user name and a password (HTTP 407): "
+		    "http://USER:PASSWORD@HOST:PORT");
+	else if (status >= 500)
+		buf_printf(error, " does not get through to %s (HTTP %ld)",
+		    client->peer, status);
+	else if (status >= 300)
+		buf_printf(error,
+		    " lets nobody through to %s (HTTP %ld); should it stand in "
+		    "$no_proxy?",
+		    client->peer, status);
+	else
+		buf_printf(error, ": %s", client->detail);
 }
 
 static void
@@ -66,8 +125,12 @@ say_no_server(struct curl_client *client, CURLcode code)
 	long number = 0;
 
 	curl_easy_getinfo(client->easy, CURLINFO_OS_ERRNO, &number);
+	if (blames_proxy(client, code)) {
+		say_proxy(client, code, number);
+		return;
+	}
 	buf_printf(&client->error, "cannot connect to %s: ", client->peer);
-	if (!client->direct || code != CURLE_COULDNT_CONNECT || number == 0)
+	if (code != CURLE_COULDNT_CONNECT || number == 0)
 		buf_add_text(&client->error, client->detail);
 	else if (client->is_local && number == EACCES)
 		buf_printf(&client->error,
@@ -109,6 +172,7 @@ static void
 say_tls(struct curl_client *client)
 {
 	const char *words = NULL;
+	long proxy_trouble = 0;
 
 	for (size_t i = 0; i < sizeof(tls_troubles) / sizeof(tls_troubles[0]);
 	     i++) {
@@ -116,7 +180,14 @@ say_tls(struct curl_client *client)
 		    strstr(client->detail, tls_troubles[i].sign) != NULL)
 			words = tls_troubles[i].words;
 	}
-	buf_printf(&client->error, "TLS with %s failed: ", client->peer);
+	curl_easy_getinfo(
+	    client->easy, CURLINFO_PROXY_SSL_VERIFYRESULT, &proxy_trouble);
+	buf_add_text(&client->error, "TLS with ");
+	if (client->proxy != NULL && proxy_trouble != 0)
+		curl_proxy_put_name(client->proxy, &client->error);
+	else
+		buf_add_text(&client->error, client->peer);
+	buf_add_text(&client->error, " failed: ");
 	buf_printf(&client->error, words != NULL ? "%s (%s)" : "%s%s",
 	    words != NULL ? words : "", client->detail);
 }

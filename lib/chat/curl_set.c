@@ -4,6 +4,7 @@
  * way to the server.
  */
 #include <string.h>
+#include <strings.h>
 
 #include "chat/curl_impl.h"
 
@@ -21,6 +22,10 @@ static const struct {
     /* One request at a time has nothing to gain from HTTP/2. */
     {CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1},
     {CURLOPT_SUPPRESS_CONNECT_HEADERS, 1},
+    {CURLOPT_HEADEROPT, CURLHEADER_SEPARATE}, /* a proxy sees no key */
+    {CURLOPT_PROXY_SSLVERSION, CURL_SSLVERSION_TLSv1_2},
+    {CURLOPT_PROXY_SSL_VERIFYPEER, 1},
+    {CURLOPT_PROXY_SSL_VERIFYHOST, 2},
     {CURLOPT_TCP_NODELAY, 1},
     {CURLOPT_TCP_KEEPALIVE, 1}, /* long silences pass through NAT */
     {CURLOPT_POST, 1},
@@ -39,13 +44,12 @@ set_behaviour(CURL *easy)
 	       curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
 }
 
-/* Else a proxy is used for loopback too. */
 static int
 set_way(CURL *easy, const struct curl_client_conf *conf)
 {
-	if (conf->direct && curl_easy_setopt(easy, CURLOPT_PROXY, "") != 0)
-		return -1;
-	return curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, conf->socket);
+	return curl_trust_set(easy, conf->trust) ||
+	       curl_proxy_set(easy, conf->proxy) ||
+	       curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, conf->socket);
 }
 
 int
@@ -53,38 +57,49 @@ curl_set(struct curl_client *client, const struct curl_client_conf *conf)
 {
 	CURL *easy = client->easy;
 
-	if (set_behaviour(easy) != 0 || set_way(easy, conf) != 0 ||
-	    curl_trust_set(easy, conf->trust) != 0)
+	if (set_behaviour(easy) != 0 || set_way(easy, conf) != 0)
 		return -1;
 	if (conf->get && curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L) != 0)
 		return -1;
 	return curl_easy_setopt(easy, CURLOPT_URL, conf->url) ||
 	       curl_easy_setopt(easy, CURLOPT_USERAGENT, conf->agent) ||
 	       curl_easy_setopt(easy, CURLOPT_HTTPHEADER, client->headers) ||
+	       curl_easy_setopt(
+		   easy, CURLOPT_PROXYHEADER, client->proxy_headers) ||
 	       curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
 		   (long)conf->connect_timeout_ms) ||
 	       curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, 1L);
 }
 
 static int
-add_header(struct curl_client *client, const char *line)
+add_header(struct curl_slist **list, const char *line)
 {
-	struct curl_slist *more = curl_slist_append(client->headers, line);
+	struct curl_slist *more = curl_slist_append(*list, line);
 
 	if (more == NULL)
 		return -1;
-	client->headers = more;
+	*list = more;
 	return 0;
+}
+
+static bool
+is_for_proxy(const char *line)
+{
+	static const char start[] = "Proxy-Authorization:";
+
+	return strncasecmp(line, start, strlen(start)) == 0;
 }
 
 int
 curl_set_headers(struct curl_client *client, const char *const *lines)
 {
 	/* Without this a body over 1 MB waits a second for "100 Continue". */
-	if (add_header(client, "Expect:") != 0)
+	if (add_header(&client->headers, "Expect:") != 0)
 		return -1;
 	for (; lines != NULL && *lines != NULL; lines++) {
-		if (add_header(client, *lines) != 0)
+		if (add_header(is_for_proxy(*lines) ? &client->proxy_headers
+						    : &client->headers,
+			*lines) != 0)
 			return -1;
 	}
 	return 0;

@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "base/secret.h"
 #include "chat/chat.h"
+#include "chat/curl_proxy.h"
 #include "chat/header.h"
 #include "chat/http_impl.h"
 #include "chat/kinds.h"
@@ -107,7 +108,7 @@ http_open_client(const struct chat_conf *conf, const struct url *url, bool get)
 	    .socket = url->socket,
 	    .peer = url->peer,
 	    .agent = conf->agent != NULL ? conf->agent : "llmill",
-	    .direct = url->loopback,
+	    .proxy = conf->proxy,
 	    .trust = conf->trust,
 	    .connect_timeout_ms = conf->connect_timeout_ms,
 	};
@@ -224,15 +225,22 @@ forget(struct buf *buf)
 }
 
 bool
-http_has_secret(const struct chat_conf *conf)
+http_has_key(const struct chat_conf *conf)
 {
 	return conf->key.text != NULL || header_has_secret(conf->headers);
+}
+
+bool
+http_has_secret(const struct chat_conf *conf)
+{
+	return http_has_key(conf) || curl_proxy_has_secret(conf->proxy);
 }
 
 size_t
 http_redact(const struct chat_conf *conf, char *text, size_t size)
 {
 	size = secret_redact(&conf->key, text, size);
+	size = curl_proxy_redact(conf->proxy, text, size);
 	return header_redact(conf->headers, text, size);
 }
 

@@ -27,9 +27,12 @@ void http_build_request(const struct chat_conf *conf,
     const struct record *record, struct buf *body);
 
 /* Is there a key among the settings: one of its own, or in a header? */
+bool http_has_key(const struct chat_conf *conf);
+
+/* Is there a key, or the password of a proxy? */
 bool http_has_secret(const struct chat_conf *conf);
 
-/* Strike out all keys among the settings, in place. Gives the new size. */
+/* Strike out all of them, in place. Gives the new size. */
 size_t http_redact(const struct chat_conf *conf, char *text, size_t size);
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "chat/api_error.h"
 #include "chat/chat.h"
+#include "chat/curl_proxy.h"
 #include "chat/http.h"
 #include "chat/http_impl.h"
 #include "chat/retry.h"
@@ -197,6 +198,11 @@ judge_refusal(
 
 	reply->outcome = retry_judge(&facts, &reply->retry_after_ms);
 	buf_printf(&http->sentence, "HTTP %d: ", facts.status);
+	if (facts.status == 407 && http->conf->proxy != NULL) {
+		curl_proxy_put_name(http->conf->proxy, &http->sentence);
+		buf_add_text(
+		    &http->sentence, " wants a user name and a password; ");
+	}
 	if (retry_is_no_path(&facts))
 		buf_add_text(&http->sentence,
 		    "no such path on this server: is the URL right (…/v1)? ");

@@ -202,6 +202,8 @@ judge_status(const struct retry_facts *facts)
 		return OUTCOME_AUTH;
 	case 402:
 		return OUTCOME_NO_MONEY;
+	case 407: /* of a proxy: the server has not been reached */
+		return OUTCOME_NO_SERVER;
 	case 404: /* the path is the same for all prompts */
 	case 405:
 		return OUTCOME_NO_MODEL;
