@@ -7,6 +7,7 @@
  */
 #include "chat/curl_impl.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -149,6 +150,8 @@ on_socket_close(void *arg, curl_socket_t fd)
  * libcurl itself sends again, on a fresh connection, whatever a kept one
  * closed on without a byte of an answer; it does not ask whether the request
  * was taken and worked on meanwhile. Refusing the fresh socket prevents that.
+ * (So it does for a stream that HTTP/2 refused late, which cannot be told from
+ * it.)
  */
 static curl_socket_t
 on_socket_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
@@ -407,6 +410,18 @@ post_once(struct curl_client *client, const struct curl_request *request,
 	};
 }
 
+/* Is the connection still good? Then it was the server that gave the request
+ * up: with HTTP/2 it can reset one stream. */
+static bool
+is_alive(const struct curl_client *client)
+{
+	char byte;
+
+	return client->socket != -1 &&
+	       recv(client->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == -1 &&
+	       errno == EAGAIN;
+}
+
 /* Did a kept connection turn out to be closed? libcurl sends again by itself,
  * but counts that over the life of the handle and gives up after five. */
 static bool
@@ -416,7 +431,8 @@ was_stale(
 	long made = 1;
 
 	if (response->outcome != OUTCOME_TRUNCATED || client->head_bytes > 0 ||
-	    client->taken)
+	    client->taken || is_alive(client) ||
+	    clock_now_ns() > client->resend_until_ns)
 		return false;
 	curl_easy_getinfo(client->easy, CURLINFO_NUM_CONNECTS, &made);
 	return made == 0;

@@ -18,7 +18,7 @@ struct err;
  * as long as a worker lives. It knows HTTP, and nothing of models.
  *
  * Redirects are not followed, only http and https are spoken, TLS is 1.2 or
- * newer and always checked.
+ * newer and always checked; HTTP/2 is spoken where a server with TLS offers it.
  */
 struct curl_client;
 
@@ -93,7 +93,8 @@ void curl_client_close(struct curl_client *client);
  * Send one request and read the response whole. What a kept connection never
  * took, because the server had closed it, is sent again on a fresh one: that
  * is no failure. One that closes when clearly more than a round trip has
- * passed took it, and maybe worked on it: that is truncated.
+ * passed took it, and maybe worked on it: that is truncated. So is a stream
+ * that was reset; but not one that was refused, which is sent again at once.
  */
 void curl_client_post(struct curl_client *client,
     const struct curl_request *request, struct curl_response *response);

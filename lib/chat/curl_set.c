@@ -19,8 +19,8 @@ static const struct {
     {CURLOPT_SSL_VERIFYPEER, 1},
     {CURLOPT_SSL_VERIFYHOST, 2},
     {CURLOPT_DISALLOW_USERNAME_IN_URL, 1},
-    /* One request at a time has nothing to gain from HTTP/2. */
-    {CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1},
+    /* Where a server with TLS offers it. */
+    {CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS},
     {CURLOPT_SUPPRESS_CONNECT_HEADERS, 1},
     {CURLOPT_HEADEROPT, CURLHEADER_SEPARATE}, /* a proxy sees no key */
     {CURLOPT_PROXY_SSLVERSION, CURL_SSLVERSION_TLSv1_2},
