@@ -15,34 +15,33 @@
 #define LABEL "-H, --header"
 #define FILE_MAX_BYTES ((size_t)64 << 10) /* more is no list of headers */
 
-/* Gives the name under which the line would carry a key, or NULL. */
-static const char *
-secret_name(const char *line)
+/* Would the line carry a key? Then its name ends so, as x-api-key does. */
+static bool
+is_secret(const char *line)
 {
-	static const char *const names[] = {"Authorization",
-	    "Proxy-Authorization", "api-key", "x-api-key", "Cookie"};
+	static const char *const ends[] = {
+	    "Authorization", "api-key", "-token", "Cookie"};
+	size_t size = strcspn(line, ": ");
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		size_t size = strlen(names[i]);
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		size_t tail = strlen(ends[i]);
 
-		if (strncasecmp(line, names[i], size) == 0 &&
-		    (line[size] == ':' || line[size] == ' '))
-			return names[i];
+		if (line[size] != '\0' && size >= tail &&
+		    strncasecmp(line + size - tail, ends[i], tail) == 0)
+			return true;
 	}
-	return NULL;
+	return false;
 }
 
 static int
 add_typed(struct opts *opts, const char *line, struct llmill_err *err)
 {
-	const char *name = secret_name(line);
-
-	if (name)
+	if (is_secret(line))
 		return say_refuse(err,
-		    LABEL ": all users of the machine could see what is in %s; "
-			  "put that line into a file and give -H @FILE, or use "
-			  "--key-file or --key-env",
-		    name);
+		    LABEL ": all users of the machine could see what is in "
+			  "%.*s; put that line into a file and give -H @FILE, "
+			  "or use --key-file or --key-env",
+		    (int)strcspn(line, ": "), line);
 	return list_add(&opts->lines, line) < 0 ? say_no_memory(err) : 0;
 }
 
@@ -81,7 +80,7 @@ add_file(struct opts *opts, const char *path, struct llmill_err *err)
 			line[--size] = '\0';
 		if (size == 0)
 			continue;
-		secret = secret || secret_name(line);
+		secret = secret || is_secret(line);
 		if (list_add(&opts->lines, line) < 0)
 			return say_no_memory(err);
 	}

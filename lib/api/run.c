@@ -192,12 +192,16 @@ open_nursery(struct mill *mill, struct err *err)
 	return mill->nursery != NULL ? 0 : -1;
 }
 
-/* A key is in here from now on, in the nursery and in the workers too. */
-static void
-guard_secrets(const struct mill *mill)
+/* If there is a key it is in here from now on, in the nursery and in the
+ * workers too. */
+static int
+resolve_backend(struct mill *mill, struct err *err)
 {
+	if (backend_resolve(&mill->backend, mill->conf, err) == -1)
+		return -1;
 	if (mill->conf->own_process && backend_has_secret(&mill->backend))
 		secret_guard_process();
+	return 0;
 }
 
 /* ---- the run ---- */
@@ -454,11 +458,10 @@ llmill_run(const struct llmill_run_conf *conf, struct llmill_err *err)
 	/* A log is made when nothing typed is wrong, and something is done. */
 	if (redo_parse(&mill.redo, conf->redo, &why) == -1 ||
 	    open_screen(&mill, &why) == -1 ||
-	    backend_resolve(&mill.backend, conf, &why) == -1 ||
+	    resolve_backend(&mill, &why) == -1 ||
 	    (!conf->dry_run && journal_open(&mill, &why) == -1) ||
 	    read_input(&mill, &why) == -1 || check_range(&mill, &why) == -1)
 		goto fail;
-	guard_secrets(&mill);
 	if (conf->dry_run) {
 		if (mill_preview_store(&mill, &why) == -1)
 			goto fail;

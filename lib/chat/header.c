@@ -11,12 +11,11 @@
 #include "base/err.h"
 #include "base/secret.h"
 
-/* Names whose values are keys. */
-static const char *const secret_names[] = {
+/* What names end in whose values are keys: Proxy-Authorization, x-api-key … */
+static const char *const secret_ends[] = {
     "Authorization",
-    "Proxy-Authorization",
     "api-key",
-    "x-api-key",
+    "-token",
     "Cookie",
 };
 
@@ -51,7 +50,16 @@ is_one_of(const char *line, const char *const *names, size_t count)
 static bool
 is_secret(const char *line)
 {
-	return is_one_of(line, secret_names, COUNT(secret_names));
+	size_t size = strcspn(line, ":");
+
+	for (size_t i = 0; i < COUNT(secret_ends); i++) {
+		size_t tail = strlen(secret_ends[i]);
+
+		if (size >= tail &&
+		    strncasecmp(line + size - tail, secret_ends[i], tail) == 0)
+			return true;
+	}
+	return false;
 }
 
 bool
@@ -107,18 +115,32 @@ header_has_secret(const char *const *lines)
 	return false;
 }
 
-/* Strike out one value, and of "Bearer KEY" the key alone too. */
+static size_t
+redact_span(const char *value, size_t value_size, char *text, size_t size)
+{
+	const struct secret secret = {
+	    .text = (char *)value, /* it is only read */
+	    .size = value_size,
+	};
+
+	return secret_redact(&secret, text, size);
+}
+
+/* Strike out one value whole, what follows each blank of it, as the key in
+ * "Bearer KEY", and each part alone, as the key in "session=KEY; lang=C". */
 static size_t
 redact_value(const char *value, char *text, size_t size)
 {
-	while (value != NULL) {
-		struct secret secret;
+	static const char marks[] = " ;,=";
+	const char *rest;
 
-		value += strspn(value, " ");
-		secret.text = (char *)value; /* it is only read */
-		secret.size = strlen(value);
-		size = secret_redact(&secret, text, size);
-		value = strchr(value, ' ');
+	for (rest = value; rest != NULL; rest = strchr(rest, ' ')) {
+		rest += strspn(rest, " ");
+		size = redact_span(rest, strlen(rest), text, size);
+	}
+	for (rest = value; *rest != '\0'; rest += strcspn(rest, marks)) {
+		rest += strspn(rest, marks);
+		size = redact_span(rest, strcspn(rest, marks), text, size);
 	}
 	return size;
 }

@@ -26,6 +26,7 @@
 #define ENVELOPE_BYTES ((size_t)1 << 20)     /* JSON around an answer */
 #define SENTENCE_CAP_BYTES ((size_t)1 << 20) /* before it is cut to a line */
 #define ERROR_CAP_BYTES ((size_t)8 << 10)    /* and behind */
+#define REQUEST_ID_CAP_BYTES ((size_t)4 << 10)
 /* Of a stream: what surrounds a text of a few bytes takes some 250. */
 #define RAW_CAP_BYTES ((size_t)16 << 20)
 #define KEEP_ROOM_BYTES ((size_t)1 << 20) /* between two calls */
@@ -80,7 +81,8 @@ http_check(const struct chat_conf *conf, struct err *err)
 static int
 http_prepare(const struct chat_conf *conf, struct err *err)
 {
-	(void)conf;
+	if (http_has_secret(conf)) /* in a library host nobody else did */
+		secret_guard_process();
 	return curl_client_prepare(err);
 }
 
@@ -154,6 +156,7 @@ http_close(void *self)
 	buf_free(&http->request);
 	buf_free(&http->sentence);
 	buf_free(&http->error);
+	buf_free(&http->request_id);
 	buf_free(&http->scratch);
 	buf_free(&http->raw);
 	answer_free(&http->answer);
@@ -200,6 +203,7 @@ http_open(const struct chat_conf *conf, uint32_t worker, struct reply *reply)
 	buf_init(&http->request, REQUEST_CAP_BYTES);
 	buf_init(&http->sentence, SENTENCE_CAP_BYTES);
 	buf_init(&http->error, ERROR_CAP_BYTES);
+	buf_init(&http->request_id, REQUEST_ID_CAP_BYTES);
 	buf_init(&http->scratch, answer_cap);
 	buf_init(&http->raw,
 	    answer_cap > RAW_CAP_BYTES ? answer_cap : RAW_CAP_BYTES);
@@ -244,14 +248,19 @@ http_redact(const struct chat_conf *conf, char *text, size_t size)
 	return header_redact(conf->headers, text, size);
 }
 
+/* It is the server's to choose, so it can be anything. */
 static struct span
 find_request_id(struct http *http)
 {
 	struct span id = curl_client_header(http->client, "x-request-id");
+	struct buf *own = &http->request_id;
 
 	if (id.data == NULL)
 		id = curl_client_header(http->client, "request-id");
-	return id;
+	if (id.data == NULL || buf_add(own, id.data, id.size) == -1)
+		return span_of(NULL);
+	own->size = http_redact(http->conf, own->data, own->size);
+	return buf_span(own);
 }
 
 /* Forget the last response. */
@@ -263,6 +272,7 @@ begin(struct http *http, struct reply *reply)
 	forget(&http->request);
 	forget(&http->sentence);
 	forget(&http->error);
+	forget(&http->request_id);
 	forget(&http->scratch);
 	forget(&http->raw);
 	answer_clear(&http->answer, KEEP_ROOM_BYTES);

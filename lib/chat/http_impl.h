@@ -22,6 +22,7 @@ struct http {
 	struct buf request;	/* body of the call at hand */
 	struct buf sentence;	/* an error before the gate */
 	struct buf error;	/* and behind it */
+	struct buf request_id;
 	struct buf scratch;
 
 	/* of the response at hand */

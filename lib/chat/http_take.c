@@ -130,6 +130,39 @@ judge_stream(struct http *http, struct reply *reply)
 	    (unsigned long long)http->stream.events);
 }
 
+static void
+redact(const struct http *http, struct buf *buf)
+{
+	if (buf->size > 0)
+		buf->size = http_redact(http->conf, buf->data, buf->size);
+}
+
+/* An answer is what it is, to the byte; what stands beside it is not. */
+static void
+redact_beside(struct http *http)
+{
+	struct answer *answer = &http->answer;
+
+	redact(http, &answer->model);
+	redact(http, &answer->finish_reason);
+	redact(http, &answer->reasoning);
+	redact(http, &answer->refusal);
+}
+
+/* What is over the cap is none. */
+static void
+take_too_long(struct http *http, struct reply *reply)
+{
+	struct buf *said = reply->outcome == OUTCOME_TOOL_CALLS
+			       ? &http->answer.calls
+			       : &http->answer.text;
+
+	redact(http, said);
+	reply->outcome = OUTCOME_TOO_LONG;
+	reply->error = span_of("the answer is longer than --max-answer-bytes");
+	reply->text = buf_span(said);
+}
+
 /* A 200 is not yet an answer. */
 static void
 take_answer(
@@ -148,9 +181,12 @@ take_answer(
 		http->is_stream = false;
 		readable = read_body(http, buf_span(raw));
 	}
+	redact_beside(http);
 	answer_judge(answer, http->conf->allow_empty, reply);
 	if (http->is_stream)
 		judge_stream(http, reply);
+	if (reply->text.size > http->conf->answer_cap_bytes)
+		take_too_long(http, reply);
 	if (reply->outcome == OUTCOME_GARBAGE && reply->error.size > 0) {
 		reply->error = span_of(NULL);
 		take_garbage(http, response->status,
@@ -175,8 +211,9 @@ take_failure(struct http *http, const struct curl_response *response,
 	reply->outcome = response->outcome;
 	buf_add(&http->sentence, response->error.data, response->error.size);
 	if (response->outcome == OUTCOME_TOO_LONG)
-		reply->text =
-		    (struct span){response->body, response->body_size};
+		reply->text = (struct span){
+		    response->body, http_redact(http->conf, response->body,
+					response->body_size)};
 }
 
 /* Judge a status, and say what it does not say itself. */

@@ -68,7 +68,7 @@ judge(const struct curl_response *response, struct buf *said)
 
 /* Say what came instead of a list, with all keys struck out. */
 static int
-refuse(const struct chat_conf *conf, struct curl_response *response,
+refuse(const struct chat_conf *conf, const struct curl_response *response,
     enum outcome *outcome, struct err *err)
 {
 	const struct outcome_trait *trait;
@@ -77,13 +77,12 @@ refuse(const struct chat_conf *conf, struct curl_response *response,
 
 	buf_init(&said, 8 * MODELS_EXCERPT_BYTES);
 	*outcome = response->outcome;
-	if (response->outcome == OUTCOME_OK) {
-		response->body_size =
-		    http_redact(conf, response->body, response->body_size);
+	if (response->outcome == OUTCOME_OK)
 		*outcome = judge(response, &said);
-	} else {
+	else
 		text_one_line(&said, response->error, MODELS_EXCERPT_BYTES);
-	}
+	if (said.size > 0)
+		said.size = http_redact(conf, said.data, said.size);
 	/* Without a list there may be models all the same. */
 	if (*outcome == OUTCOME_NO_MODEL)
 		*outcome = OUTCOME_BAD_REQUEST;
@@ -118,6 +117,8 @@ models_ask(const struct chat_conf *conf, const struct url *url,
 	if (client == NULL)
 		return err_set_memory(err, "HTTP client");
 	curl_client_post(client, &request, &response);
+	response.body_size =
+	    http_redact(conf, response.body, response.body_size);
 	if (response.outcome == OUTCOME_OK && response.status == 200)
 		count =
 		    read_names((struct span){response.body, response.body_size},

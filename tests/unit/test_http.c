@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include <signal.h>
+#include <sys/prctl.h>
 
 #include "stub.h"
 
@@ -250,6 +251,40 @@ tool_calls_keep_the_raw_body(void **state)
 	stop(stub);
 }
 
+/* What a prepared nursery would tell of itself. */
+static int
+dumpable_when_prepared(const struct chat_conf *conf)
+{
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* as no test before us */
+		if (chat_http.prepare(conf, NULL) == -1)
+			_exit(99);
+		_exit(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WEXITSTATUS(status);
+}
+
+static void
+prepare_guards_a_process_with_a_key(void **state)
+{
+	static const char *const headers[] = {"x-api-key: sk-012345", NULL};
+	char key[] = "sk-0123456789";
+	struct chat_conf conf = {.url = "http://127.0.0.1/v1"};
+
+	(void)state;
+	assert_int_equal(dumpable_when_prepared(&conf), 1);
+	conf.headers = headers;
+	assert_int_equal(dumpable_when_prepared(&conf), 0);
+	conf.headers = NULL;
+	conf.key = (struct secret){.text = key, .size = strlen(key)};
+	assert_int_equal(dumpable_when_prepared(&conf), 0);
+}
+
 static void
 check_refuses_what_cannot_be_sent(void **state)
 {
@@ -306,6 +341,7 @@ main(void)
 	    cmocka_unit_test(what_is_no_json_is_garbage_and_kept),
 	    cmocka_unit_test(redirect_is_refused_and_named),
 	    cmocka_unit_test(tool_calls_keep_the_raw_body),
+	    cmocka_unit_test(prepare_guards_a_process_with_a_key),
 	    cmocka_unit_test(check_refuses_what_cannot_be_sent),
 	};
 
