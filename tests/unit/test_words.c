@@ -297,6 +297,7 @@ expect_dry_run(const struct llmill_run_conf *conf, const char *const *words)
 
 	assert_int_equal(backend_resolve(&backend, conf, &err), 0);
 	backend.plan.prompts = prompts;
+	backend.chat.prompts = prompts;
 	buf_init(&out, 1 << 20);
 	dry.backend = &backend;
 	dry.prompts = prompts;
