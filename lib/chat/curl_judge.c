@@ -164,6 +164,9 @@ static const struct {
 		     "URL right?"},
     {"wrong version number",
 	"it speaks no TLS on this port; if it is plain http, give http://…"},
+    {"error setting certificate",
+	"the system has no list of authorities; install ca-certificates, or "
+	"give --cacert FILE"},
     {"protocol version",
 	"it speaks only TLS older than 1.2, which is not safe"},
 };

@@ -12,6 +12,7 @@ import pytest
 
 from conftest import PATIENCE, PROGRAM, ROOT
 from llm_server import StubServer
+from throwaway import Authority
 
 README = ROOT / "README.md"
 MANUAL = ROOT / "bin/llmill.1"
@@ -51,8 +52,21 @@ def server():
         yield server
 
 
+@pytest.fixture(scope="module")
+def others(tmp_path_factory):
+    """Servers on a socket and with TLS: what is written → what is there."""
+    path = tmp_path_factory.mktemp("others")
+    ca = Authority(path)
+    with StubServer(more=["--unix", path / "llm.sock"]), \
+            StubServer(more=["--tls", *ca.issue("localhost")]) as secure:
+        yield {"/run/llm.sock": str(path / "llm.sock"),
+               "https://gpu.example": secure.url.replace(
+                   "127.0.0.1", "localhost"),
+               "ca.pem": str(ca.file)}
+
+
 @pytest.fixture
-def shell(mill, server):
+def shell(mill, server, others):
     """Run example lines where all that they name is there: the files, the
     commands, and the stub in the place of every server."""
     port = re.search(r":(\d+)", server.url)[1]
@@ -69,8 +83,11 @@ def shell(mill, server):
     master, slave = pty.openpty()
 
     def run(lines):
+        lines = lines.replace(":8000", ":" + port)
+        for written, there in others.items():
+            lines = lines.replace(written, there)
         return subprocess.run(
-            ["sh", "-e", "-c", lines.replace(":8000", ":" + port)],
+            ["sh", "-e", "-c", lines],
             cwd=mill.dir, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
             stdout=slave if "--watch" in lines else subprocess.PIPE,
             text=True, timeout=PATIENCE, env=mill.env(

@@ -254,6 +254,14 @@ def test_a_wrong_cacert_is_refused_for_plain_http_and_dry_runs_too(
         assert done.status == 2, done
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="cannot hide files: no root")
+def test_a_system_without_authorities_is_said_to_be_that(mill, server):
+    said = fail(mill, server.url, before=[
+        "unshare", "-m", "sh", "-c",
+        "mount -t tmpfs none /etc/ssl/certs && exec \"$0\" \"$@\""])
+    assert "the system has no list of authorities" in said
+
+
 # --- what it costs ---
 
 
