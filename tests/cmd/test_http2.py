@@ -61,6 +61,17 @@ def test_a_long_request_and_a_long_answer_pass(mill, run, files):
     assert mill.results("a.db") == ["echo: " + long]
 
 
+@pytest.mark.parametrize("what", ["sse", "open_end"])
+def test_an_answer_can_come_as_a_stream_of_events(mill, run, files, what):
+    """One that the server does not end is ended by us, the connection kept."""
+    with H2Server(*files, [what] * 3) as server:
+        done = run(server, prompts=["a", "b", "c"])
+        assert done.status == 0 and done.seconds < 5, done
+        assert [number for number, _ in asked(server)] == [1, 1, 1]
+    assert mill.results("a.db") == ["echo: a", "echo: b", "echo: c"]
+    assert outcomes(mill) == ["ok"] * 3
+
+
 @pytest.mark.parametrize("what, before", [
     ("refuse", 0), ("refuse", 1), ("late_refuse", 0), ("goaway", 1)])
 def test_what_was_refused_is_sent_again_at_once(

@@ -7,6 +7,8 @@ requests with "echo: " and the prompt, and misbehaves as it is told.
 
 What becomes of the n-th request; after the list all are "ok":
     ok            an answer
+    sse           an answer as a stream of events
+    open_end      the same, and the stream is not ended behind it
     bye           an answer, then GOAWAY and the end of the connection
     refuse        RST_STREAM with REFUSED_STREAM: it was not worked on
     late_refuse   the same 0.6 s later
@@ -124,9 +126,24 @@ class Link:
             headers, body = self.streams.pop(event.stream_id)
             headers = {name.decode(): value.decode()
                        for name, value in headers.items()}
-            prompt = json.loads(body)["messages"][-1]["content"]
+            body = json.loads(body)
+            self.streaming = body.get("stream", False)
+            prompt = body["messages"][-1]["content"]
             what = self.server.choose(self.number, prompt, headers)
             getattr(self, what)(event.stream_id, prompt)
+
+    def events(self, stream, text, whole=True):
+        """A data frame for each event."""
+        self.h2.send_headers(stream, [
+            (":status", "200"), ("content-type", "text/event-stream")])
+        for delta in "echo: ", text:
+            self.h2.send_data(stream, b"data: " + json.dumps({"choices": [{
+                "delta": {"content": delta}}]}).encode() + b"\n\n")
+            self.flush()
+        self.h2.send_data(
+            stream, b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}'
+            b"\n\ndata: [DONE]\n\n", end_stream=whole)
+        self.flush()
 
     def answer(self, stream, text, whole=True):
         body = json.dumps({"choices": [{
@@ -159,6 +176,13 @@ class Link:
 
     def ok(self, stream, prompt):
         self.answer(stream, prompt)
+
+    def sse(self, stream, prompt):
+        assert self.streaming
+        self.events(stream, prompt)
+
+    def open_end(self, stream, prompt):
+        self.events(stream, prompt, whole=False)
 
     def bye(self, stream, prompt):
         self.answer(stream, prompt)
