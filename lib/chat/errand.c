@@ -238,7 +238,6 @@ errand_run(struct errand *errand, struct child *child)
 	    &watch.nap, clock_now_ns(), errand->deadline_ns - clock_now_ns());
 	errand->ending = ERRAND_ITSELF;
 	errand->first_byte_ns = -1;
-	errand->tail.size = 0;
 	if (errand->input.size == 0 && !errand->talks)
 		fd_close(&child->stdin_fd);
 	if (ends_line(errand, 0))

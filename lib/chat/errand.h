@@ -43,7 +43,7 @@ struct errand {
 	void (*beat)(void *arg, uint64_t bytes); /* or NULL: out has grown */
 	void *beat_arg;
 
-	/* Filled by errand_run. */
+	/* Filled by errand_run; the tail goes on from line to line. */
 	enum errand_ending ending;
 	struct death death;
 	int64_t first_byte_ns; /* of stdout; -1 none came */

@@ -102,6 +102,20 @@ def test_a_fault_costs_one_try_and_one_process(mill, prompt, outcome, told):
     assert len({line["pid"] for line in notes(mill)}) == 2
 
 
+def test_what_it_last_said_may_have_come_before_it_was_ready(mill):
+    command = mill.script("c.sh", """
+echo "the card is gone" >&2
+echo '{"ready": true}'
+read line
+exit 3
+""")
+    done = mill.run("run", "--prompt", "a", "--db", "x.db", "--retry-attempts",
+                    1, "--per-worker", "--", command)
+    assert done.status == 1, done
+    assert attempts(mill, "error") == [
+        ("command died: exit status 3: the card is gone",)]
+
+
 def test_an_error_costs_a_try_and_no_process(mill):
     done = ask(mill, ["error out\nof luck", "first error so"],
                "--retry-attempts", "2")
