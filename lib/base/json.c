@@ -263,6 +263,21 @@ json_text(struct json *value)
 	return (struct span){text, text == NULL ? 0 : size};
 }
 
+/* Step to the next part of what opens so; at is where the last one ended, 0
+ * for the first. False behind the last. */
+static bool
+step_to_part(struct scan *scan, struct span text, size_t at, char opens)
+{
+	scan_init(scan, text);
+	if (at > 0)
+		scan->at = at;
+	scan_blanks(scan);
+	if (!scan_byte(scan, at > 0 ? ',' : opens))
+		return false;
+	scan_blanks(scan);
+	return true;
+}
+
 bool
 json_next_member(struct span text, size_t *at, struct buf *scratch,
     struct span *key, struct span *raw)
@@ -270,18 +285,8 @@ json_next_member(struct span text, size_t *at, struct buf *scratch,
 	struct scan scan;
 	size_t from;
 
-	scan_init(&scan, text);
-	if (*at > 0) {
-		scan.at = *at;
-		scan_blanks(&scan);
-		if (!scan_byte(&scan, ','))
-			return false;
-	} else {
-		scan_blanks(&scan);
-		if (!scan_byte(&scan, '{'))
-			return false;
-	}
-	scan_blanks(&scan);
+	if (!step_to_part(&scan, text, *at, '{'))
+		return false;
 	from = scan.at;
 	if (!scan_string(&scan))
 		return false; /* the closing bracket of an empty object */
@@ -296,6 +301,22 @@ json_next_member(struct span text, size_t *at, struct buf *scratch,
 	*raw = (struct span){text.data + from, scan.at - from};
 	*at = scan.at;
 	return !scratch->failed;
+}
+
+bool
+json_next_item(struct span text, size_t *at, struct span *raw)
+{
+	struct scan scan;
+	size_t from;
+
+	if (!step_to_part(&scan, text, *at, '['))
+		return false;
+	from = scan.at;
+	if (!scan_value(&scan, 1))
+		return false; /* the closing bracket of an empty array */
+	*raw = (struct span){text.data + from, scan.at - from};
+	*at = scan.at;
+	return true;
 }
 
 void

@@ -67,6 +67,9 @@ struct span json_text(struct json *value);
 bool json_next_member(struct span text, size_t *at, struct buf *scratch,
     struct span *key, struct span *raw);
 
+/* The same for the items of an array's raw text. */
+bool json_next_item(struct span text, size_t *at, struct span *raw);
+
 /* Append a JSON string with its quotes. Bytes that are no UTF-8 become
  * U+FFFD. */
 void json_put_string(struct buf *buf, struct span text);

@@ -372,6 +372,34 @@ json_next_member_of_no_object_ends_at_once(void **state)
 }
 
 static void
+json_next_item_gives_exact_raw_text(void **state)
+{
+	static const char *const wanted[] = {
+	    "0.30", "\"] , \\\" [\"", "[ 1 , 2 ]", "{ \"x\" : [] }", "null"};
+	static const char *const others[] = {"[]", " [ ] ", "{\"a\":1}", "1"};
+	const struct span text =
+	    span_of(" [ 0.30 ,\"] , \\\" [\", [ 1 , 2 ]\t,\n"
+		    "{ \"x\" : [] },null ] ");
+	struct span raw;
+	size_t at = 0;
+
+	(void)state;
+	json_free(parse(text.data));
+	for (size_t i = 0; i < COUNT(wanted); i++) {
+		assert_true(json_next_item(text, &at, &raw));
+		assert_span(raw, wanted[i]);
+		assert_true(
+		    raw.data > text.data && raw.data < text.data + text.size);
+	}
+	assert_false(json_next_item(text, &at, &raw));
+	assert_false(json_next_item(text, &at, &raw));
+	for (size_t i = 0; i < COUNT(others); i++) {
+		at = 0;
+		assert_false(json_next_item(span_of(others[i]), &at, &raw));
+	}
+}
+
+static void
 json_next_member_tells_a_key_over_the_cap(void **state)
 {
 	struct buf scratch;
@@ -484,6 +512,7 @@ main(void)
 	    cmocka_unit_test(json_lenient_refuses_what_is_none),
 	    cmocka_unit_test(json_next_member_gives_exact_raw_text),
 	    cmocka_unit_test(json_next_member_of_no_object_ends_at_once),
+	    cmocka_unit_test(json_next_item_gives_exact_raw_text),
 	    cmocka_unit_test(json_next_member_tells_a_key_over_the_cap),
 	    cmocka_unit_test(json_decodes_keys_as_the_library_does),
 	    cmocka_unit_test(json_put_writes_what_parses_to_the_same),
