@@ -22,6 +22,14 @@ static const struct {
 };
 #define BACKEND_COUNT (sizeof(backends) / sizeof(backends[0]))
 
+static const struct {
+	unsigned bit;
+	const char *name;
+} apis[] = {
+    {OPTS_OPENAI, "openai"},
+    {OPTS_ANTHROPIC, "anthropic"},
+};
+
 const char *
 backend_name(unsigned backend)
 {
@@ -29,6 +37,23 @@ backend_name(unsigned backend)
 		if (backends[i].bit == backend)
 			return backends[i].name;
 	return "none";
+}
+
+static int
+choose_api(struct opts *opts, struct llmill_err *err)
+{
+	const char *name = opts->conf.api;
+
+	opts->api = name ? 0 : OPTS_OPENAI;
+	for (size_t i = 0; i < sizeof(apis) / sizeof(apis[0]) && name; i++)
+		if (strcmp(name, apis[i].name) == 0)
+			opts->api = apis[i].bit;
+	if (opts->api == 0)
+		return say_refuse(err,
+		    "--api: there is no \"%.80s\"; allowed: openai, "
+		    "anthropic",
+		    name);
+	return 0;
 }
 
 int
@@ -68,7 +93,7 @@ backend_choose(struct opts *opts, struct llmill_err *err)
 		return say_refuse(err,
 		    "--backend %s runs no command, but one stands behind --",
 		    backend_name(opts->backend));
-	return 0;
+	return choose_api(opts, err);
 }
 
 int
@@ -79,8 +104,13 @@ backend_check(const struct opts *opts, struct llmill_err *err)
 	for (size_t i = 0; i < opts_count; i++) {
 		const struct opt *opt = &opts_table[i];
 
-		if (!opts_has_given(opts, opt) || opt->backends == 0 ||
-		    (opt->backends & opts->backend))
+		if (!opts_has_given(opts, opt))
+			continue;
+		if (opt->apis != 0 && !(opt->apis & opts->api))
+			return say_refuse(err,
+			    "%s means nothing to --api %s; leave it out",
+			    opts_label(opt, label), opts->conf.api);
+		if (opt->backends == 0 || (opt->backends & opts->backend))
 			continue;
 		return say_refuse(err,
 		    "%s means nothing to the %s backend%s; leave it out",

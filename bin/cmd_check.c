@@ -21,7 +21,6 @@
 #define ESCAPED_BYTES (SHOWN_BYTES * 8 + 16)
 #define TIMEOUT_NS INT64_C(60000000000) /* nobody waits 10 minutes for this */
 #define DEFAULT_PROMPT "Reply with the single word: ready."
-#define DEFAULT_URL "https://api.openai.com/v1"
 
 /* The last attempt, copied while it was there. */
 struct seen {
@@ -109,42 +108,40 @@ environment(const char *name)
 }
 
 static void
-print_url(const struct llmill_run_conf *conf)
+print_url(const struct llmill_run_conf *conf, const struct llmill_place *place)
 {
 	if (conf->url)
 		print_line("url", "%s", conf->url);
-	else if (environment("OPENAI_BASE_URL"))
-		print_line("url", "%s (from $OPENAI_BASE_URL)",
-		    environment("OPENAI_BASE_URL"));
-	else if (environment("OPENAI_API_BASE"))
-		print_line("url", "%s (from $OPENAI_API_BASE)",
-		    environment("OPENAI_API_BASE"));
+	else if (place->url_variable)
+		print_line(
+		    "url", "%s (from %s)", place->url, place->url_variable);
 	else
-		print_line("url", "%s (the default)", DEFAULT_URL);
+		print_line("url", "%s (the default)", place->url);
 }
 
 /* Say which key was used, never the key. */
 static void
-print_key(const struct llmill_run_conf *conf)
+print_key(const struct llmill_run_conf *conf, const char *usual)
 {
 	if (conf->key_file)
 		print_line("key", "from the file %s", conf->key_file);
 	else if (conf->key_env)
 		print_line("key", "from $%s", conf->key_env);
-	else if (!environment("OPENAI_API_KEY"))
-		print_line("key", "none ($OPENAI_API_KEY is not set)%s",
+	else if (!environment(usual + 1))
+		print_line("key", "none (%s is not set)%s", usual,
 		    conf->headers ? ", but for what -H says" : "");
 	else if (conf->url && (strncmp(conf->url, "http://", 7) == 0 ||
 				  strncmp(conf->url, "unix:/", 6) == 0))
 		print_line("key",
-		    "none: $OPENAI_API_KEY goes to a plain-http -u only with "
-		    "--key-env OPENAI_API_KEY");
+		    "none: %s goes to a plain-http -u only with --key-env %s",
+		    usual, usual + 1);
 	else if (conf->url && strncmp(conf->url, "https://", 8) != 0)
 		print_line("key",
-		    "$OPENAI_API_KEY, if that URL is https; over plain http "
-		    "only with --key-env OPENAI_API_KEY");
+		    "%s, if that URL is https; over plain http only with "
+		    "--key-env %s",
+		    usual, usual + 1);
 	else
-		print_line("key", "from $OPENAI_API_KEY");
+		print_line("key", "from %s", usual);
 }
 
 static void
@@ -176,14 +173,17 @@ static void
 print_used(const struct opts *opts, const struct seen *seen)
 {
 	const struct llmill_run_conf *conf = &opts->conf;
+	struct llmill_place place;
 
 	print_line("backend", "%s",
 	    conf->backend ? conf->backend : backend_name(opts->backend));
 	if (conf->command)
 		print_command(conf->command);
-	if (opts->backend == OPTS_HTTP) {
-		print_url(conf);
-		print_key(conf);
+	if (opts->backend == OPTS_HTTP &&
+	    llmill_find_place(conf->api, &place)) {
+		print_line("api", "%s", conf->api ? conf->api : "openai");
+		print_url(conf, &place);
+		print_key(conf, place.key_variable);
 		print_model(conf->model, seen->model);
 	}
 }

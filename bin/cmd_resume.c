@@ -44,6 +44,14 @@ is_coproc(const char *backend)
 	return backend && strcmp(backend, "coproc") == 0;
 }
 
+static bool
+speaks_as_before(const struct opts *opts, const struct llmill_run_conf *base)
+{
+	const char *before = base->api ? base->api : "openai";
+
+	return strcmp(opts->conf.api, before) == 0;
+}
+
 /* Fill base with what holds where no option says otherwise. */
 static bool
 recall(const struct opts *opts, struct llmill_run_conf *base,
@@ -65,7 +73,10 @@ recall(const struct opts *opts, struct llmill_run_conf *base,
 	if (opts_given(opts, "backend") ||
 	    (opts->child && !is_coproc(base->backend)))
 		base->backend = NULL;
-	if (opts_given(opts, "url"))
+	/* A URL is the old API's. */
+	if (opts_given(opts, "api") && !speaks_as_before(opts, base))
+		base->url = NULL;
+	if (opts_given(opts, "url") || !base->url)
 		base->url_recalled = false;
 	if (!err.text[0])
 		return true;

@@ -18,10 +18,12 @@ static const struct refusal {
 	const char *advice;
 } refusals[] = {
     {"--api-key --apikey --key --token --access-token --auth-token --bearer "
-     "--bearer-token --openai-api-key --openai-key --secret --password "
+     "--bearer-token --openai-api-key --openai-key --anthropic-api-key "
+     "--secret --password "
      "--api-token -k",
 	"no option takes a key, because all users of the machine can see it; "
-	"give --key-env NAME, --key-file FILE or $OPENAI_API_KEY"},
+	"give --key-env NAME, --key-file FILE or $OPENAI_API_KEY (with "
+	"--api anthropic $ANTHROPIC_API_KEY)"},
     {"--input --input-file --in --infile --file --prompts --prompt-file "
      "--prompts-file --inputs -i",
 	"files stand without an option: llmill run FILE"},

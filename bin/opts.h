@@ -41,6 +41,12 @@ enum {
 	OPTS_COPROC = 8, /* a command per worker */
 };
 
+/* APIs that http speaks, as bits. */
+enum {
+	OPTS_OPENAI = 1,
+	OPTS_ANTHROPIC = 2,
+};
+
 #define OPTS_MOST 128 /* options there can be */
 
 /* What an option takes, and the type of the field that keeps it. */
@@ -87,6 +93,7 @@ struct opt {
 	bool part;	   /* chooses a part of the list: not of a later run */
 	bool once;	   /* a second one is refused, not a correction */
 	unsigned backends; /* that know it; 0: all do */
+	unsigned apis;	   /* of http that know it; 0: all do */
 	enum opts_kind kind;
 	size_t at; /* of the field in struct opts */
 	int64_t least;
@@ -105,6 +112,7 @@ struct opts {
 	struct llmill_run_conf conf; /* fields that options fill directly */
 	enum opts_command command;
 	unsigned backend; /* one of the bits */
+	unsigned api;	  /* likewise */
 	bool help;	  /* -h: nothing behind it was read */
 	bool watch;
 	bool per_worker;

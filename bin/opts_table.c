@@ -143,6 +143,17 @@ const struct opt opts_table[] = {
 	.normal = "the only one the server has",
 	.synonyms = "--model-name --model-id --engine --llm",
 	.help = "the model's name"},
+    {.name = "api",
+	.arg = "openai|anthropic",
+	.group = OPTS_BACKEND,
+	.commands = OF_CALLS,
+	.backends = OPTS_HTTP,
+	.kind = OPTS_TEXT,
+	AT(const char *, conf.api),
+	.normal = "openai",
+	.synonyms = "--api-type --api-format --dialect --protocol --openai "
+		    "--anthropic --claude",
+	.help = "what the server speaks"},
     {.letter = 'u',
 	.name = "url",
 	.arg = "BASE",
@@ -153,7 +164,8 @@ const struct opt opts_table[] = {
 	.kind = OPTS_TEXT,
 	AT(const char *, conf.url),
 	.normal = "$OPENAI_BASE_URL, $OPENAI_API_BASE, "
-		  "https://api.openai.com/v1",
+		  "https://api.openai.com/v1; with anthropic "
+		  "$ANTHROPIC_BASE_URL, https://api.anthropic.com/v1",
 	.synonyms = "--base-url --api-base --api-url --endpoint --host --uds "
 		    "--unix-socket "
 		    "--server --openai-base-url --api-endpoint",
@@ -193,7 +205,7 @@ const struct opt opts_table[] = {
 	.backends = OPTS_HTTP,
 	.kind = OPTS_TEXT,
 	AT(const char *, conf.key_env),
-	.normal = "OPENAI_API_KEY",
+	.normal = "OPENAI_API_KEY, with anthropic ANTHROPIC_API_KEY",
 	.synonyms = "--api-key-env --token-env --key-var",
 	.help = "read the key from this environment variable"},
     {.name = "cacert",
@@ -259,6 +271,7 @@ const struct opt opts_table[] = {
 	AT(int64_t, conf.max_tokens),
 	.least = 1,
 	.most = TOKENS_MOST,
+	.normal = "the server's, with anthropic 4096",
 	.synonyms = "--max-completion-tokens --max-new-tokens --num-predict "
 		    "--max-output-tokens --tokens",
 	.help = "longest answer, in tokens"},
@@ -267,6 +280,7 @@ const struct opt opts_table[] = {
 	.group = OPTS_BACKEND,
 	.commands = OF_CALLS,
 	.backends = OPTS_HTTP,
+	.apis = OPTS_OPENAI,
 	.kind = OPTS_INTEGER,
 	AT(const char *, seed),
 	.synonyms = "--random-seed --rng-seed",

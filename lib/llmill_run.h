@@ -91,7 +91,8 @@ struct llmill_run_conf {
 	const char *backend; /* "http", "exec", "coproc", "echo[:SCRIPT]";
 				NULL: exec when command is set, else http */
 	const char *const *command;
-	const char *url;   /* NULL: environment, then api.openai.com; also
+	const char *api;   /* of http: "openai", "anthropic"; NULL: openai */
+	const char *url;   /* NULL: where llmill_find_place says; also
 			      "unix:/run/llm.sock" */
 	bool url_recalled; /* it stands only in a database: a key goes there
 			      when it is named, or by default */
@@ -174,6 +175,17 @@ struct llmill_run_conf {
 /* Fill in all defaults. */
 void llmill_run_conf_init(struct llmill_run_conf *conf);
 
+/* Where requests go, and with which key, if nothing else is said. */
+struct llmill_place {
+	const char *url;
+	const char *url_variable; /* "$OPENAI_BASE_URL": it stands there;
+				     NULL: the API's own */
+	const char *key_variable; /* "$OPENAI_API_KEY", set or not */
+};
+
+/* Look it up for an API (NULL: openai). False when there is none so named. */
+bool llmill_find_place(const char *api, struct llmill_place *place);
+
 /*
  * Run. Gives an enum llmill_exit; err says why for every status but 0, 1, 4,
  * 69, 74, 75 and 130 of a run that began (its summary has said it), else its
@@ -188,7 +200,7 @@ struct llmill_recalled;
 
 /*
  * Fill conf (after llmill_run_conf_init, before settings that shall stand over
- * these) with resume, db, and what the last run had: backend, URL, model,
+ * these) with resume, db, and what the last run had: backend, API, URL, model,
  * system text, parameters, workers, tries, times. Never a command, a file
  * name, a header's value or a key.
  * Takes db, lent to conf. Gives LLMILL_EXIT_OK, else err. *recalled owns the

@@ -6,6 +6,7 @@
 #include "api/advice.h"
 
 #include "api/backend.h"
+#include "chat/api.h"
 
 static const char *const texts[OUTCOME_COUNT] = {
     [OUTCOME_REFUSED] =
@@ -33,17 +34,13 @@ static const char *const texts[OUTCOME_COUNT] = {
 	"llmill run tries again by itself; fewer workers (-j) help.",
     [OUTCOME_SERVER_ERROR] =
 	"The server failed at it. Its own log says why; try again.",
-    [OUTCOME_AUTH] =
-	"The server does not take this key. Give another with "
-	"--key-file FILE, --key-env NAME or $OPENAI_API_KEY, and see that "
-	"key and URL belong together.",
     [OUTCOME_NO_MONEY] =
 	"The account has no credit left or reached its limit: see the "
 	"provider's billing page.",
     [OUTCOME_NO_MODEL] =
-	"The server has no such model, or the URL is not the API's base. Look "
-	"at the list behind the URL followed by /models, and give one of it "
-	"with -m.",
+	"The server has no such model, or the URL is not the base of this API "
+	"(--api). Look at the list behind the URL followed by /models, and "
+	"give one of it with -m.",
     [OUTCOME_NO_COMMAND] =
 	"The command cannot be run. Is it in $PATH, or named with a path, and "
 	"executable (chmod +x)? Does its first line name an interpreter that "
@@ -62,7 +59,7 @@ static const char *const texts[OUTCOME_COUNT] = {
 	"server's log and at proxies in between.",
     [OUTCOME_GARBAGE] =
 	"What came is no answer of such an API. Is the URL the API's base "
-	"(often it ends in /v1), and not a web page?",
+	"(often it ends in /v1), and not a web page? Is --api right?",
     [OUTCOME_TIMEOUT_CONNECT] =
 	"The host does not take the connection. Is the URL right? A firewall "
 	"or proxy ($https_proxy) may be in between; --connect-timeout gives "
@@ -88,15 +85,41 @@ static const char *const texts[OUTCOME_COUNT] = {
     [OUTCOME_INTERRUPTED] = "The call was cut short before an answer came.",
 };
 
+/* Of a key, with the name that each API has for it. */
+#define ON_KEY(name)                                                           \
+	{                                                                      \
+		.wrong =                                                       \
+		    "The server does not take this key. Give another with "    \
+		    "--key-file FILE, --key-env NAME or $" name                \
+		    ", and see that key and URL belong together.",             \
+		.withheld =                                                    \
+		    "$" name " was not sent, because the URL is plain "        \
+		    "http: name it with --key-env " name                       \
+		    " if it belongs there.",                                   \
+		.none = "No key was sent: give one with --key-file FILE, "     \
+			"--key-env NAME or $" name ".",                        \
+	}
+
+static const struct on_key {
+	const char *wrong;
+	const char *withheld;
+	const char *none;
+} on_openai = ON_KEY("OPENAI_API_KEY"),
+  on_anthropic = ON_KEY("ANTHROPIC_API_KEY");
+
+static const char *
+on_key(const struct backend *backend)
+{
+	const struct on_key *on =
+	    backend->chat.api == &api_anthropic ? &on_anthropic : &on_openai;
+
+	if (backend_has_key(backend))
+		return on->wrong;
+	return backend->key_withheld ? on->withheld : on->none;
+}
+
 const char *
 advice_on(enum outcome outcome, const struct backend *backend)
 {
-	if (outcome != OUTCOME_AUTH || backend_has_key(backend))
-		return texts[outcome];
-	if (backend->key_withheld)
-		return "$OPENAI_API_KEY was not sent, because the URL is plain "
-		       "http: name it with --key-env OPENAI_API_KEY if it "
-		       "belongs there.";
-	return "No key was sent: give one with --key-file FILE, --key-env NAME "
-	       "or $OPENAI_API_KEY.";
+	return outcome == OUTCOME_AUTH ? on_key(backend) : texts[outcome];
 }

@@ -5,21 +5,21 @@
  */
 #include "api/backend.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/params.h"
+#include "api/usual.h"
 #include "api/way.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "chat/api.h"
 #include "chat/http.h"
 #include "chat/models.h"
 #include "llmill_run.h"
 
-#define BACKEND_DEFAULT_URL "https://api.openai.com/v1"
 #define BACKEND_TIMEOUT_HTTP (600 * CLOCK_S)
 #define BACKEND_TIMEOUT_ELSE (60 * CLOCK_S) /* the seed's */
 /* Gateways cut silent requests after 60 to 300 s. */
@@ -27,27 +27,32 @@
 #define BACKEND_STALL (120 * CLOCK_S) /* while streaming */
 #define BACKEND_PARAMS_MAX_BYTES ((size_t)128 << 20)
 
-static const char *
-environment(const char *name)
+static int
+resolve_api(struct backend *backend, const struct llmill_run_conf *conf,
+    struct err *err)
 {
-	const char *value = getenv(name);
+	const char *name = conf->api;
 
-	return value != NULL && value[0] != '\0' ? value : NULL;
+	backend->chat.api = name != NULL ? api_by_name(name) : &api_openai;
+	if (backend->chat.api != NULL)
+		return 0;
+	return err_set(err, ERR_USAGE,
+	    "--api %s: there is no such API; there are %s", name, api_names());
 }
 
 /* A URL out of a database is trusted no more than the database, unless it is
  * the one that would be taken anyhow. */
 static int
-judge_recalled_url(struct backend *backend, const char *usual,
+judge_recalled_url(struct backend *backend, const struct llmill_place *place,
     bool *from_environment, struct err *err)
 {
 	struct url url;
 
-	if (url_read(&url, usual, err) == -1)
+	if (url_read(&url, place->url, backend->chat.api, err) == -1)
 		return -1;
 	backend->url_is_strange = strcmp(url.base, backend->url.base) != 0;
 	*from_environment =
-	    !backend->url_is_strange && strcmp(usual, BACKEND_DEFAULT_URL) != 0;
+	    !backend->url_is_strange && place->url_variable != NULL;
 	url_free(&url);
 	return 0;
 }
@@ -56,20 +61,20 @@ static int
 resolve_url(struct backend *backend, const struct llmill_run_conf *conf,
     bool *from_environment, struct err *err)
 {
-	const char *usual = environment("OPENAI_BASE_URL");
+	const struct api *api = backend->chat.api;
 	const char *text = conf->url;
+	struct llmill_place place;
 
-	if (usual == NULL)
-		usual = environment("OPENAI_API_BASE");
-	*from_environment = usual != NULL && text == NULL;
-	if (usual == NULL)
-		usual = BACKEND_DEFAULT_URL;
-	if (url_read(&backend->url, text != NULL ? text : usual, err) == -1)
+	usual_place(api, &place);
+	*from_environment = place.url_variable != NULL && text == NULL;
+	if (text == NULL)
+		text = place.url;
+	if (url_read(&backend->url, text, api, err) == -1)
 		return -1;
 	backend->chat.url = backend->url.chat;
 	if (conf->url_recalled)
 		return judge_recalled_url(
-		    backend, usual, from_environment, err);
+		    backend, &place, from_environment, err);
 	return 0;
 }
 
@@ -77,6 +82,7 @@ static int
 read_key(struct backend *backend, const struct llmill_run_conf *conf,
     struct err *err)
 {
+	const char *usual = backend->chat.api->key_variable;
 	struct secret *key = &backend->chat.key;
 	const char *value;
 
@@ -85,7 +91,7 @@ read_key(struct backend *backend, const struct llmill_run_conf *conf,
 		return secret_read_file(key, conf->key_file, err);
 	}
 	if (conf->key_env != NULL) {
-		value = environment(conf->key_env);
+		value = usual_variable(conf->key_env);
 		if (value == NULL)
 			return err_set(err, ERR_USAGE,
 			    "--key-env %s: there is no such variable, or it "
@@ -94,11 +100,11 @@ read_key(struct backend *backend, const struct llmill_run_conf *conf,
 		backend->key_source = conf->key_env;
 		return secret_set(key, value, conf->key_env, err);
 	}
-	value = environment("OPENAI_API_KEY");
+	value = usual_variable(usual);
 	if (value == NULL)
 		return 0;
-	backend->key_source = "$OPENAI_API_KEY";
-	return secret_set(key, value, "$OPENAI_API_KEY", err);
+	backend->key_source = usual;
+	return secret_set(key, value, usual, err);
 }
 
 /* A key goes over https; over plain http only where it was meant for that
@@ -109,6 +115,7 @@ judge_key(struct backend *backend, const struct llmill_run_conf *conf,
     bool url_from_environment, struct err *err)
 {
 	bool named = conf->key_file != NULL || conf->key_env != NULL;
+	const char *usual = backend->chat.api->key_variable;
 
 	if (backend->chat.key.text == NULL)
 		return 0;
@@ -128,9 +135,9 @@ judge_key(struct backend *backend, const struct llmill_run_conf *conf,
 		backend->key_source = NULL;
 		backend->key_withheld = true;
 		log_say(LOG_INFO,
-		    "$OPENAI_API_KEY was not sent to %s: name it with "
-		    "--key-env OPENAI_API_KEY if it belongs there",
-		    backend->url.base);
+		    "%s was not sent to %s: name it with --key-env %s if it "
+		    "belongs there",
+		    usual, backend->url.base, usual + 1);
 		return 0;
 	}
 	if (backend->url.private_host || conf->allow_http_key)
@@ -151,7 +158,9 @@ resolve_params(struct backend *backend, const struct llmill_run_conf *conf,
 		return -1;
 	if (backend->params.size > 0)
 		backend->chat.params = backend->params.data;
-	backend->chat.max_tokens = conf->max_tokens;
+	backend->chat.max_tokens = conf->max_tokens > 0
+				       ? conf->max_tokens
+				       : backend->chat.api->max_tokens;
 	if (backend->params.size > 0)
 		buf_add(all, backend->params.data, backend->params.size - 1);
 	else if (conf->max_tokens > 0)
@@ -220,6 +229,7 @@ resolve_http(struct backend *backend, const struct llmill_run_conf *conf,
 	backend->plan.model = span_of(conf->model);
 	if (check_utf8("-m", conf->model, err) == -1 ||
 	    resolve_system(backend, conf, err) == -1 ||
+	    resolve_api(backend, conf, err) == -1 ||
 	    resolve_url(backend, conf, &from_environment, err) == -1 ||
 	    read_key(backend, conf, err) == -1 ||
 	    judge_key(backend, conf, from_environment, err) == -1 ||

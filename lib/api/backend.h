@@ -22,7 +22,7 @@ struct backend {
 	struct buf found_model; /* asked of the server; empty when not */
 	int64_t timeout_ns;	/* of one attempt */
 	bool url_is_strange;	/* it stands only in a database */
-	bool key_withheld;	/* $OPENAI_API_KEY, from a plain-http URL */
+	bool key_withheld;	/* the API's own, from a plain-http URL */
 	const char *key_source; /* for messages: "$OPENAI_API_KEY"; NULL */
 	struct buf params;	/* raw JSON object, keys sorted */
 	struct buf plan_params; /* the same with max_tokens */

@@ -5,11 +5,10 @@
  */
 #include "api/dry.h"
 
-#include "api/estimate.h"
-
 #include <string.h>
 
 #include "api/backend.h"
+#include "api/estimate.h"
 #include "api/words.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -26,6 +25,7 @@ struct load {
 	uint32_t first; /* index */
 	uint64_t bytes;
 	uint64_t tokens; /* in and out, as limits count them */
+	uint64_t output; /* tokens, where all answers have a limit; else 0 */
 };
 
 static struct load
@@ -33,19 +33,26 @@ measure(const struct dry *dry)
 {
 	struct span system = dry->backend->plan.system;
 	struct load load = {0};
+	bool limited = true;
 
 	for (uint32_t i = prompts_count(dry->prompts); i-- > 0;) {
 		struct record record = prompts_at(dry->prompts, i);
+		uint64_t output;
 
 		if (!dry->asked[i])
 			continue;
 		load.count++;
 		load.first = i;
 		load.tokens += estimate_tokens(&dry->backend->chat, i);
+		output = estimate_output(&dry->backend->chat, i);
+		load.output += output;
+		limited = limited && output > 0;
 		load.bytes +=
 		    system.size + (record.body.data != NULL ? record.body.size
 							    : record.text.size);
 	}
+	if (!limited)
+		load.output = 0;
 	return load;
 }
 
@@ -85,10 +92,16 @@ put_http(struct buf *out, const struct dry *dry, const struct record *record)
 	const struct backend *backend = dry->backend;
 	const char *const *headers = backend->chat.headers;
 
+	const char *key_header = http_key_header(&backend->chat, &backend->url);
+	const char *own_header = http_own_header(&backend->chat);
+
 	buf_printf(out, "POST %s\n", backend->url.chat);
-	if (backend->key_source != NULL && backend->chat.key.text != NULL)
-		buf_printf(out, "Authorization: Bearer (from %s)\n",
+	if (key_header != NULL)
+		buf_printf(out, "%s: %s(from %s)\n", key_header,
+		    strcmp(key_header, "Authorization") == 0 ? "Bearer " : "",
 		    backend->key_source);
+	if (own_header != NULL)
+		buf_printf(out, "%s\n", own_header);
 	for (; headers != NULL && *headers != NULL; headers++)
 		buf_printf(out, "%.*s: (as given)\n",
 		    (int)strcspn(*headers, ":"), *headers);
@@ -211,7 +224,6 @@ void
 dry_put(struct buf *out, const struct dry *dry)
 {
 	struct load load = measure(dry);
-	int64_t most = dry->conf->max_tokens;
 	char number[32];
 
 	if (load.count > 0)
@@ -227,10 +239,9 @@ dry_put(struct buf *out, const struct dry *dry)
 		buf_printf(out,
 		    " to do, about %s input tokens in all (bytes / 4)\n",
 		    text_count(load.bytes / 4, number, sizeof(number)));
-	if (load.count > 0 && most > 0)
+	if (load.output > 0)
 		buf_printf(out, "at most %s output tokens\n",
-		    text_count(
-			(uint64_t)most * load.count, number, sizeof(number)));
+		    text_count(load.output, number, sizeof(number)));
 	put_limits(out, dry, &load);
 	buf_add_text(out, "nothing was sent, no file was made\n");
 }
@@ -242,7 +253,7 @@ put_json_http(
     struct buf *out, const struct dry *dry, const struct record *record)
 {
 	const struct backend *backend = dry->backend;
-	bool sends_key = backend->chat.key.text != NULL;
+	bool sends_key = http_key_header(&backend->chat, &backend->url) != NULL;
 
 	json_put_text(out, "url", span_of(backend->url.chat));
 	json_put_text(
@@ -328,9 +339,8 @@ dry_put_json(struct buf *out, const struct dry *dry)
 	json_put_integer(out, "input_tokens", (int64_t)(load.bytes / 4));
 	json_put_integer(out, "tokens_most", (int64_t)load.tokens);
 	json_put_key(out, "output_tokens_most");
-	if (dry->conf->max_tokens > 0)
-		buf_printf(
-		    out, "%jd", (intmax_t)(dry->conf->max_tokens * load.count));
+	if (load.output > 0)
+		buf_printf(out, "%ju", (uintmax_t)load.output);
 	else
 		buf_add_text(out, "null");
 	buf_add_text(out, "}\n");

@@ -46,22 +46,31 @@ limit_in(struct span raw, const char *member)
 }
 
 uint64_t
+estimate_output(const struct chat_conf *chat, uint32_t index)
+{
+	struct record record = prompts_at(chat->prompts, index);
+	uint64_t most = limit_in(record.body, "params");
+
+	if (most == 0)
+		most = limit_in(span_of(chat->params), NULL);
+	if (most == 0 && chat->max_tokens > 0)
+		most = (uint64_t)chat->max_tokens;
+	return most;
+}
+
+uint64_t
 estimate_tokens(const void *arg, uint32_t index)
 {
 	const struct chat_conf *chat = arg;
 	struct record record = prompts_at(chat->prompts, index);
 	size_t bytes = record.text.size;
-	uint64_t most = limit_in(record.body, "params");
 
 	if (record.body.size > bytes)
 		bytes = record.body.size;
 	if (chat->system != NULL)
 		bytes += strlen(chat->system);
-	if (most == 0)
-		most = limit_in(span_of(chat->params), NULL);
-	if (most == 0 && chat->max_tokens > 0)
-		most = (uint64_t)chat->max_tokens;
-	return (bytes + BYTES_PER_TOKEN - 1) / BYTES_PER_TOKEN + most;
+	return (bytes + BYTES_PER_TOKEN - 1) / BYTES_PER_TOKEN +
+	       estimate_output(chat, index);
 }
 
 void

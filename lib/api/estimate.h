@@ -17,6 +17,9 @@ struct llmill_run_conf;
  */
 uint64_t estimate_tokens(const void *chat, uint32_t index);
 
+/* The longest answer alone, in tokens; 0: nobody limits it. */
+uint64_t estimate_output(const struct chat_conf *chat, uint32_t index);
+
 /* What the options allow. Takes count, of prompts, for a share of them. */
 void limits_of(const struct llmill_run_conf *conf, uint32_t count,
     struct limit_conf *limits);

@@ -196,6 +196,7 @@ take_settings(struct llmill_recalled *recalled, struct llmill_run_conf *conf)
 {
 	struct json *root = recalled->root;
 
+	conf->api = string_of(json_get(root, "api"));
 	conf->url = string_of(json_get(root, "url"));
 	conf->url_recalled = conf->url != NULL;
 	take_running(root, conf);

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "chat/api.h"
 #include "chat/curl.h"
 #include "data/db.h"
 #include "llmill_run.h"
@@ -137,7 +138,10 @@ void
 put_settings(struct buf *out, const struct llmill_run_conf *conf,
     const struct backend *backend)
 {
+	const struct api *api = backend->chat.api;
+
 	buf_add_byte(out, '{');
+	json_put_text(out, "api", span_of(api != NULL ? api->name : NULL));
 	json_put_text(out, "url", span_of(backend->url.base));
 	json_put_text(out, "key_from", span_of(backend->key_source));
 	json_put_text(out, "cacert", span_of(conf->cacert));

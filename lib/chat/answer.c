@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/json.h"
+#include "base/scan.h"
 
 #define NAME_MAX_BYTES ((size_t)4 << 10) /* of a model or a finish reason */
 #define ERROR_CAP_BYTES ((size_t)64 << 10)
@@ -129,6 +130,23 @@ answer_call_at(struct answer *answer, size_t index)
 
 /* ---- the judgement ---- */
 
+/* Arguments are a value here, unless they are cut short. */
+static void
+put_input(struct buf *out, struct span arguments)
+{
+	const char *reason;
+	size_t at;
+
+	if (arguments.size == 0)
+		arguments = span_of("{}");
+	if (!scan_whole(arguments, &at, &reason)) {
+		json_put_text(out, "input", arguments);
+		return;
+	}
+	json_put_key(out, "input");
+	buf_add(out, arguments.data, arguments.size);
+}
+
 static void
 put_call(struct buf *out, const struct answer_call *call, bool block)
 {
@@ -145,10 +163,7 @@ put_call(struct buf *out, const struct answer_call *call, bool block)
 		json_put_text(out, "arguments", arguments);
 		buf_add_byte(out, '}');
 	} else {
-		json_put_key(out, "input");
-		if (arguments.size == 0)
-			arguments = span_of("{}");
-		buf_add(out, arguments.data, arguments.size);
+		put_input(out, arguments);
 	}
 	buf_add_byte(out, '}');
 }
@@ -257,7 +272,7 @@ answer_judge(struct answer *answer, bool allow_empty, struct reply *reply)
 		    "the answer is longer than --max-answer-bytes");
 		reply->text = buf_span(&answer->text);
 	} else if (!answer->has_message) {
-		fail(reply, OUTCOME_GARBAGE, "no choices in the answer");
+		fail(reply, OUTCOME_GARBAGE, "no message in the answer");
 	} else {
 		judge_message(answer, allow_empty, reply);
 	}

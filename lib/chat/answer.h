@@ -30,6 +30,7 @@ struct answer_call {
 	struct buf id;
 	struct buf name;
 	struct buf arguments; /* JSON text */
+	int64_t block;	      /* its place in the message, where that counts */
 };
 
 struct answer {

@@ -7,8 +7,15 @@
 #include <string.h>
 
 static const struct api *const apis[] = {
+    &api_anthropic,
     &api_openai,
 };
+
+const char *
+api_names(void)
+{
+	return "anthropic, openai";
+}
 
 const struct api *
 api_by_name(const char *name)

@@ -8,6 +8,7 @@
 #include "chat/api_draft.h"
 
 #include "base/json.h"
+#include "chat/api.h"
 #include "chat/chat.h"
 
 bool
@@ -71,11 +72,13 @@ read_record(struct api_draft *draft, struct span body)
 static const struct api_twin *
 find_twin(const struct api_draft *draft, struct span given)
 {
-	const struct api_twin *twin = draft->words->twins;
+	const struct api_twin *twin = draft->api->twins;
 
-	while (twin->given != NULL && !api_draft_is(given, twin->given))
-		twin++;
-	return twin->given != NULL ? twin : NULL;
+	for (; twin != NULL && twin->given != NULL; twin++) {
+		if (api_draft_is(given, twin->given))
+			return twin;
+	}
+	return NULL;
 }
 
 static struct span
@@ -140,7 +143,7 @@ put_model(struct api_draft *draft)
 static bool
 is_reserved(const struct api_draft *draft, struct span key)
 {
-	const char *const *name = draft->words->reserved;
+	const char *const *name = draft->api->reserved;
 
 	while (*name != NULL && !api_draft_is(key, *name))
 		name++;
@@ -179,15 +182,14 @@ put_params(struct api_draft *draft, struct span params, struct span over,
 
 void
 api_draft_begin(struct api_draft *draft, const struct chat_conf *conf,
-    const struct api_words *words, const struct record *record,
-    struct buf *body)
+    const struct api *api, const struct record *record, struct buf *body)
 {
 	const struct span none = {NULL, 0};
 	bool has_model;
 
 	*draft = (struct api_draft){
 	    .conf = conf,
-	    .words = words,
+	    .api = api,
 	    .body = body,
 	};
 	buf_init(&draft->key, body->cap);

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "data/prompts.h"
 
+struct api;
 struct chat_conf;
 
 /*
@@ -16,22 +17,9 @@ struct chat_conf;
  * order of keys stay theirs; a record's own words stand over the run's.
  */
 
-/* A parameter that goes out under another name than it was given. */
-struct api_twin {
-	const char *given; /* NULL ends a list */
-	const char *sent;
-	bool listed; /* a single text is sent as a list of one */
-};
-
-/* What a dialect does with parameters; both end with NULL. */
-struct api_words {
-	const char *const *reserved; /* not taken as parameters */
-	const struct api_twin *twins;
-};
-
 struct api_draft {
 	const struct chat_conf *conf;
-	const struct api_words *words;
+	const struct api *api;
 	struct buf *body; /* the request, lent; a failure sticks to it */
 
 	/* Raw values of the record; none where it has none. */
@@ -46,8 +34,7 @@ struct api_draft {
 
 /* Begin with the model and all parameters, into an empty body. */
 void api_draft_begin(struct api_draft *draft, const struct chat_conf *conf,
-    const struct api_words *words, const struct record *record,
-    struct buf *body);
+    const struct api *api, const struct record *record, struct buf *body);
 
 /* Close the object; everything but the body is freed. */
 void api_draft_end(struct api_draft *draft);
@@ -62,7 +49,7 @@ bool api_draft_wants_system(const struct api_draft *draft);
 /* Append that text, as a JSON string. */
 void api_draft_put_system(struct api_draft *draft);
 
-/* Append {"role":"user","content":text}. */
+/* Append a message: {"role":"user","content":text}. */
 void api_draft_put_user(struct api_draft *draft, struct span text);
 
 /* As json_next_member, with the key in draft->key; a failure sticks to the

@@ -143,8 +143,22 @@ openai_read(struct json *root, struct answer *answer)
 	read_end(choice, answer);
 }
 
+static const char *const url_variables[] = {
+    "$OPENAI_BASE_URL", "$OPENAI_API_BASE", NULL};
+
+/* Messages are composed; whether the answer is a stream is --stream's
+ * affair. */
+static const char *const reserved[] = {
+    "messages", "stream", "stream_options", NULL};
+
 const struct api api_openai = {
     .name = "openai",
+    .url = "https://api.openai.com/v1",
+    .url_variables = url_variables,
+    .key_variable = "$OPENAI_API_KEY",
+    .path = "/chat/completions",
+    .key_header = "Authorization",
+    .reserved = reserved,
     .build = api_openai_build,
     .read = openai_read,
 };

@@ -11,13 +11,6 @@
 #include "chat/chat.h"
 #include "chat/url.h"
 
-/* Messages are composed here; whether the answer is a stream is --stream's
- * affair. */
-static const char *const reserved[] = {
-    "messages", "stream", "stream_options", NULL};
-static const struct api_twin no_twins[] = {{.given = NULL}};
-static const struct api_words words = {.reserved = reserved, .twins = no_twins};
-
 /* Append the token limit, unless a parameter says one. */
 static void
 put_limit(struct api_draft *draft)
@@ -113,7 +106,7 @@ api_openai_build(const struct chat_conf *conf, const struct record *record,
 {
 	struct api_draft draft;
 
-	api_draft_begin(&draft, conf, &words, record, body);
+	api_draft_begin(&draft, conf, &api_openai, record, body);
 	put_limit(&draft);
 	put_shape(body, shape);
 	json_put_key(body, "messages");

@@ -32,7 +32,7 @@ static const char *const framing_names[] = {
 static bool
 is_named(const char *line, const char *name)
 {
-	size_t size = strlen(name);
+	size_t size = strcspn(name, ":");
 
 	return strncasecmp(line, name, size) == 0 && line[size] == ':';
 }

@@ -19,7 +19,7 @@ struct err;
  * framing. */
 int header_check(const char *line, size_t number, struct err *err);
 
-/* Does the list have a header so named? */
+/* Does the list have a header so named? Takes its name, or a line of it. */
 bool header_has(const char *const *lines, const char *name);
 
 /* Does the list have one whose value is a key (Authorization, Cookie …)? */

@@ -29,27 +29,49 @@
 #define REQUEST_ID_CAP_BYTES ((size_t)4 << 10)
 /* Of a stream: what surrounds a text of a few bytes takes some 250. */
 #define RAW_CAP_BYTES ((size_t)16 << 20)
+#define KEY_AS_BEARER "Authorization"
 #define KEEP_ROOM_BYTES ((size_t)1 << 20) /* between two calls */
 
+static const struct api *
+dialect(const struct chat_conf *conf)
+{
+	return conf->api != NULL ? conf->api : &api_openai;
+}
+
 static int
-check_params(const char *params, struct err *err)
+judge_params(struct json *params, const struct api *api, struct err *err)
+{
+	const char *const *name = api->reserved;
+
+	if (!json_is_object(params))
+		return err_set(
+		    err, ERR_USAGE, "request parameters: not a JSON object");
+	while (*name != NULL && json_get(params, *name) == NULL)
+		name++;
+	if (*name == NULL)
+		return 0;
+	return err_set(err, ERR_USAGE,
+	    "-p %s=… cannot be given: that part of a request is made of the "
+	    "input, -s and --stream",
+	    *name);
+}
+
+static int
+check_params(const struct chat_conf *conf, struct err *err)
 {
 	struct json *root;
 	struct err reason;
-	bool is_object;
+	int result;
 
-	if (params == NULL)
+	if (conf->params == NULL)
 		return 0;
-	root = json_parse(span_of(params), &reason);
+	root = json_parse(span_of(conf->params), &reason);
 	if (root == NULL)
 		return err_set(
 		    err, ERR_USAGE, "request parameters: %s", reason.text);
-	is_object = json_is_object(root);
+	result = judge_params(root, dialect(conf), err);
 	json_free(root);
-	if (!is_object)
-		return err_set(
-		    err, ERR_USAGE, "request parameters: not a JSON object");
-	return 0;
+	return result;
 }
 
 static int
@@ -59,7 +81,7 @@ http_check(const struct chat_conf *conf, struct err *err)
 
 	if (conf->url == NULL)
 		return err_set(err, ERR_USAGE, "http needs a URL");
-	if (url_read(&url, conf->url, err) == -1)
+	if (url_read(&url, conf->url, dialect(conf), err) == -1)
 		return -1;
 	url_free(&url);
 	if (header_has_control(conf->key.text))
@@ -75,7 +97,7 @@ http_check(const struct chat_conf *conf, struct err *err)
 		if (header_check(conf->headers[i], i + 1, err) == -1)
 			return -1;
 	}
-	return check_params(conf->params, err);
+	return check_params(conf, err);
 }
 
 static int
@@ -86,17 +108,38 @@ http_prepare(const struct chat_conf *conf, struct err *err)
 	return curl_client_prepare(err);
 }
 
+const char *
+http_key_header(const struct chat_conf *conf, const struct url *url)
+{
+	const char *name = url->azure ? "api-key" : dialect(conf)->key_header;
+
+	if (conf->key.text == NULL || header_has(conf->headers, name) ||
+	    header_has(conf->headers, KEY_AS_BEARER))
+		return NULL;
+	return name;
+}
+
+const char *
+http_own_header(const struct chat_conf *conf)
+{
+	const char *line = dialect(conf)->header;
+
+	return line != NULL && !header_has(conf->headers, line) ? line : NULL;
+}
+
 /* Gives "Authorization: Bearer KEY" for the caller to free; "" when none is
  * due, NULL without memory. */
 static char *
-make_key_header(const struct chat_conf *conf, const struct url *url)
+make_key_line(const struct chat_conf *conf, const struct url *url)
 {
-	const char *name = url->azure ? "api-key" : "Authorization";
+	const char *name = http_key_header(conf, url);
+	bool bearer;
 	char *line;
 
-	if (conf->key.text == NULL || header_has(conf->headers, name))
+	if (name == NULL)
 		return strdup("");
-	if (asprintf(&line, "%s: %s%s", name, url->azure ? "" : "Bearer ",
+	bearer = strcmp(name, KEY_AS_BEARER) == 0;
+	if (asprintf(&line, "%s: %s%s", name, bearer ? "Bearer " : "",
 		conf->key.text) == -1)
 		return NULL;
 	return line;
@@ -114,6 +157,7 @@ http_open_client(const struct chat_conf *conf, const struct url *url, bool get)
 	    .trust = conf->trust,
 	    .connect_timeout_ms = conf->connect_timeout_ms,
 	};
+	const char *own_line = http_own_header(conf);
 	struct curl_client *client = NULL;
 	char *request = url_request(url, get ? url->models : url->chat);
 	const char **lines;
@@ -122,14 +166,16 @@ http_open_client(const struct chat_conf *conf, const struct url *url, bool get)
 
 	while (conf->headers != NULL && conf->headers[count] != NULL)
 		count++;
-	lines = calloc(count + 3, sizeof(*lines));
-	key_line = make_key_header(conf, url);
+	lines = calloc(count + 4, sizeof(*lines));
+	key_line = make_key_line(conf, url);
 	if (request == NULL || lines == NULL || key_line == NULL)
 		goto out;
 	if (count > 0)
 		memcpy(lines, conf->headers, count * sizeof(*lines));
 	if (!get && !header_has(conf->headers, "Content-Type"))
 		lines[count++] = "Content-Type: application/json";
+	if (own_line != NULL)
+		lines[count++] = own_line;
 	if (key_line[0] != '\0')
 		lines[count++] = key_line;
 	client_conf.url = request;
@@ -164,12 +210,6 @@ http_close(void *self)
 	free(http);
 }
 
-static const struct api *
-dialect(const struct chat_conf *conf)
-{
-	return conf->api != NULL ? conf->api : &api_openai;
-}
-
 static struct api_shape
 first_shape(const struct chat_conf *conf)
 {
@@ -195,7 +235,8 @@ http_open(const struct chat_conf *conf, uint32_t worker, struct reply *reply)
 	(void)worker;
 	if (http_has_secret(conf))
 		secret_guard_process();
-	if (http == NULL || url_read(&url, conf->url, NULL) == -1)
+	if (http == NULL ||
+	    url_read(&url, conf->url, dialect(conf), NULL) == -1)
 		goto fail;
 	http->conf = conf;
 	http->api = dialect(conf);

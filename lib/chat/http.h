@@ -21,6 +21,15 @@ struct url;
 struct curl_client *http_open_client(
     const struct chat_conf *conf, const struct url *url, bool get);
 
+/* Gives the name of the header in which the key goes; NULL when none does,
+ * because there is none, or -H gives one in its place. */
+const char *http_key_header(
+    const struct chat_conf *conf, const struct url *url);
+
+/* Gives the dialect's own header ("Name: value"); NULL when it has none, or -H
+ * gives another. */
+const char *http_own_header(const struct chat_conf *conf);
+
 /* Append the body of the request for one record, as it is sent first. Failure
  * is sticky in body. */
 void http_build_request(const struct chat_conf *conf,

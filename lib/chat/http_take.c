@@ -190,7 +190,7 @@ take_answer(
 	if (reply->outcome == OUTCOME_GARBAGE && reply->error.size > 0) {
 		reply->error = span_of(NULL);
 		take_garbage(http, response->status,
-		    readable ? "no choices" : "no JSON", raw);
+		    readable ? "no message" : "no JSON", raw);
 	}
 	if (http->conf->keep_raw || reply->outcome == OUTCOME_TOOL_CALLS ||
 	    reply->outcome == OUTCOME_GARBAGE || answer->has_logprobs) {
@@ -261,6 +261,9 @@ take_refusal(
 	    http_redact(http->conf, response->body, response->body_size);
 	http->root = json_parse_lenient(body, NULL);
 	api_error_read(http->root, &http->scratch, &said);
+	if (reply->request_id.data == NULL)
+		reply->request_id =
+		    json_string(json_get(http->root, "request_id"));
 	has_message = said.message.size > 0;
 	if (!has_message)
 		said.message = body;

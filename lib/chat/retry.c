@@ -135,6 +135,7 @@ static const struct name_meaning sure_names[] = {
     {"enforced_spend_limit_reached", OUTCOME_NO_MONEY},
     {"insufficient_balance", OUTCOME_NO_MONEY},
     {"insufficient_credits", OUTCOME_NO_MONEY},
+    {"billing_error", OUTCOME_NO_MONEY}, /* Anthropic */
     {"model_not_found", OUTCOME_NO_MODEL},
     {"model_decommissioned", OUTCOME_NO_MODEL},
     {"invalid_model", OUTCOME_NO_MODEL},
@@ -149,6 +150,8 @@ static const struct name_meaning weak_names[] = {
     {"authentication_error", OUTCOME_AUTH},
     {"permission_error", OUTCOME_AUTH},
     {"invalid_request_error", OUTCOME_BAD_REQUEST},
+    {"request_too_large", OUTCOME_BAD_REQUEST},
+    {"not_found_error", OUTCOME_NO_MODEL},
     {"rate_limit_exceeded", OUTCOME_RATE_LIMITED},
     {"rate_limit_error", OUTCOME_RATE_LIMITED},
     {"overloaded_error", OUTCOME_OVERLOADED},

@@ -20,11 +20,12 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "chat/api.h"
 
 #define HOST_MAX_BYTES 253 /* of a DNS name */
-#define CHAT_PATH "/chat/completions"
 #define MODELS_PATH "/models"
 #define SOCKET_MARK "unix:"
+#define V1_PATH "/v1"
 #define OPENAI_BASE "https://api.openai.com/"
 
 /* All lent by the text. */
@@ -36,7 +37,7 @@ struct parts {
 	struct span path;   /* "" or "/…", no trailing slash, no chat path */
 	struct span query;  /* "?…", or none */
 	bool bracketed;
-	bool typed_chat; /* the path ended in /chat/completions */
+	bool typed_chat; /* the path ended in the API's */
 };
 
 static int
@@ -158,24 +159,31 @@ drop_slashes(struct span *path)
 		path->size--;
 }
 
-static void
-trim_path(struct parts *parts)
+static bool
+ends_in(struct span path, const char *tail)
 {
-	const size_t tail = strlen(CHAT_PATH);
+	size_t size = strlen(tail);
+
+	return path.size >= size &&
+	       memcmp(path.data + path.size - size, tail, size) == 0;
+}
+
+static void
+trim_path(struct parts *parts, const struct api *api)
+{
 	struct span *path = &parts->path;
 
 	drop_slashes(path);
-	if (path->size < tail ||
-	    memcmp(path->data + path->size - tail, CHAT_PATH, tail) != 0)
+	parts->typed_chat = ends_in(*path, api->path);
+	if (!parts->typed_chat)
 		return;
-	path->size -= tail;
-	parts->typed_chat = true;
+	path->size -= strlen(api->path);
 	drop_slashes(path);
 }
 
 /* Gives NULL, or why not. */
 static const char *
-cut(const char *text, struct parts *parts)
+cut(const char *text, const struct api *api, struct parts *parts)
 {
 	const char *why;
 
@@ -195,7 +203,7 @@ cut(const char *text, struct parts *parts)
 	text += parts->path.size;
 	if (*text == '?')
 		parts->query = span_of(text);
-	trim_path(parts);
+	trim_path(parts, api);
 	return NULL;
 }
 
@@ -328,11 +336,21 @@ read_port(struct url *url, struct span text)
 	return wrong == NULL ? NULL : "the port is no number from 1 to 65535";
 }
 
+/* Who typed where to send requests meant that place. */
+static bool
+lacks_v1(const struct parts *parts, const struct api *api)
+{
+	if (parts->typed_chat)
+		return false;
+	return parts->path.size == 0 ||
+	       (api->wants_v1 && !ends_in(parts->path, V1_PATH));
+}
+
 /* Put the whole together again, with more behind the path. */
 static char *
-compose(const struct url *url, const struct parts *parts, const char *more)
+compose(const struct url *url, const struct parts *parts, bool lacks_v1,
+    const char *more)
 {
-	bool bare = parts->path.size == 0 && !parts->typed_chat;
 	struct buf buf;
 
 	buf_init(&buf, 2 * URL_MAX_BYTES);
@@ -345,7 +363,7 @@ compose(const struct url *url, const struct parts *parts, const char *more)
 			buf_printf(&buf, ":%d", url->port);
 	}
 	buf_add(&buf, parts->path.data, parts->path.size);
-	buf_add_text(&buf, bare ? "/v1" : "");
+	buf_add_text(&buf, lacks_v1 ? V1_PATH : "");
 	buf_add_text(&buf, more);
 	buf_add(&buf, parts->query.data, parts->query.size);
 	if (!buf.failed)
@@ -370,17 +388,19 @@ compose_peer(const struct url *url, bool bracketed)
 
 /* Gives 0, or -1 without memory. */
 static int
-compose_all(struct url *url, const struct parts *parts)
+compose_all(struct url *url, const struct parts *parts, const struct api *api)
 {
+	bool lacks = lacks_v1(parts, api);
+
 	if (parts->socket.data != NULL) {
 		url->socket = strndup(parts->socket.data, parts->socket.size);
 		if (url->socket == NULL)
 			return -1;
 	}
 	url->peer = compose_peer(url, parts->bracketed);
-	url->base = compose(url, parts, "");
-	url->chat = compose(url, parts, CHAT_PATH);
-	url->models = compose(url, parts, MODELS_PATH);
+	url->base = compose(url, parts, lacks, "");
+	url->chat = compose(url, parts, lacks, api->path);
+	url->models = compose(url, parts, lacks, MODELS_PATH);
 	return url->peer == NULL || url->base == NULL || url->chat == NULL ||
 		       url->models == NULL
 		   ? -1
@@ -388,13 +408,14 @@ compose_all(struct url *url, const struct parts *parts)
 }
 
 int
-url_read(struct url *url, const char *text, struct err *err)
+url_read(
+    struct url *url, const char *text, const struct api *api, struct err *err)
 {
 	struct parts parts;
 	const char *why;
 
 	*url = (struct url){.port = 0};
-	why = cut(text, &parts);
+	why = cut(text, api, &parts);
 	if (why != NULL)
 		return has_bad_byte(text) || strlen(text) > URL_MAX_BYTES
 			   ? err_set(
@@ -412,10 +433,11 @@ url_read(struct url *url, const char *text, struct err *err)
 		url_free(url);
 		return refuse(err, text, why);
 	}
-	if (compose_all(url, &parts) == -1)
+	if (compose_all(url, &parts, api) == -1)
 		goto no_memory;
 	url->openai = url_is_openai(url->chat);
-	url->azure = strstr(url->chat, "/deployments/") != NULL;
+	url->azure =
+	    api == &api_openai && strstr(url->chat, "/deployments/") != NULL;
 	return 0;
 
 no_memory:

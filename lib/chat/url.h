@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+struct api;
 struct err;
 
 #define URL_MAX_BYTES 8192	 /* more than any server takes */
@@ -15,7 +16,7 @@ struct err;
 struct url {
 	char *base;   /* "http://127.0.0.1:8000/v1", no trailing slash; a query
 			 ("?api-version=…") stays at its end */
-	char *chat;   /* base + "/chat/completions", before the query */
+	char *chat;   /* base + the API's path, before the query */
 	char *models; /* base + "/models", likewise */
 	char *host;   /* lower case, IPv6 without brackets */
 	int port;     /* 1 … 65535 */
@@ -26,22 +27,24 @@ struct url {
 	bool loopback;	   /* this machine: no proxy is ever asked */
 	bool private_host; /* loopback or private address */
 	bool openai;	   /* api.openai.com */
-	bool azure;	   /* …/deployments/NAME: the key goes as api-key */
+	bool azure;	   /* OpenAI's API at …/deployments/NAME: the key goes
+			      as api-key */
 };
 
 /*
  * Apply the rules: no scheme → http for loopback and private addresses, else
- * https; no path → /v1; trailing slashes and /chat/completions dropped. A
- * Unix socket is written as nginx does, unix:/run/llm.sock or
- * unix:/run/llm.sock:/base, or with two more slashes as docker does; it is http
- * on this machine.
+ * https; no path → /v1 (where the API wants that, no /v1 at the end of a path
+ * as well); trailing slashes and the API's path dropped. A Unix socket is
+ * written as nginx does, unix:/run/llm.sock or unix:/run/llm.sock:/base, or
+ * with two more slashes as docker does; it is http on this machine.
  * Reading chat again gives the same url. (So does reading base, but where
  * somebody typed HOST/chat/completions because the server has no /v1.)
  * Fails ERR_USAGE: userinfo (never echoed), other schemes, control bytes,
  * blanks, a fragment, no host, a bad port, over URL_MAX_BYTES, a socket's
  * path that is relative or over URL_SOCKET_MAX_BYTES; ERR_MEMORY.
  */
-int url_read(struct url *url, const char *text, struct err *err);
+int url_read(
+    struct url *url, const char *text, const struct api *api, struct err *err);
 void url_free(struct url *url);
 
 /* Gives how url->chat or url->models is asked for, which is the same but for a

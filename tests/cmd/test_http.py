@@ -213,7 +213,7 @@ def test_every_shape_of_an_answer_is_taken(mill, server):
     ({"reset": True}, "truncated", "the connection broke"),
     ({"garbage": 300}, "garbage", "HTTP 200 with no JSON"),
     ({"body": "<html>Hello</html>"}, "garbage", "<html>Hello</html>"),
-    ({"body": {"object": "chat.completion"}}, "garbage", "no choices"),
+    ({"body": {"object": "chat.completion"}}, "garbage", "no message"),
     ({"raw": "SSH-2.0-OpenSSH_9.2\r\n"}, "garbage", ""),
     ({"body": {"error": {"message": "busy", "code": 429}}}, "rate_limited",
      "429 busy"),

@@ -14,6 +14,7 @@ Paths
     POST …/chat/completions   the answer "echo: <last user text>", the model
                               echoed, usage counted in words, x-request-id;
                               as a stream of events where the request says so
+    POST …/messages           the same in Anthropic's shape
     GET  /v1/models           one model, "stub-model"
     GET  /health              {"status":"ok"}
     anything else             404 with an error object
@@ -98,8 +99,11 @@ import sys
 import tempfile
 import time
 
+import anthropic_shape
+
 BODY_MAX = 1 << 30
 CHAT = "/chat/completions"
+MESSAGES = "/messages"
 GATE_NAP = 0.01  # seconds between two looks at the file of "until"
 
 
@@ -137,7 +141,9 @@ class Request:
         self.number = 0
         self.chat_number = 0
         self.seen = 0
-        self.is_chat = method == "POST" and self.path.endswith(CHAT)
+        self.anthropic = self.path.endswith(MESSAGES)
+        self.is_chat = method == "POST" and (
+            self.anthropic or self.path.endswith(CHAT))
         try:
             self.body = json.loads(raw) if raw else None
         except ValueError:
@@ -187,17 +193,17 @@ class Response:
 
     def __init__(self, request, do, models):
         status = do.get("status", 200)
-        self.headers = {"Content-Type": "application/json",
-                        "x-request-id": f"req-{request.number}"}
+        self.headers = {"Content-Type": "application/json"}
+        if not request.anthropic:
+            self.headers["x-request-id"] = f"req-{request.number}"
+        elif "body" not in do:
+            self.headers["request-id"] = f"req-{request.number}"
         if "garbage" in do:
             body = random.Random(do["garbage"]).randbytes(do["garbage"])
         elif "body" in do:
             body = do["body"]
         elif request.is_chat and status < 300:
-            body = answer(request, do)
-            if is_streaming(request):
-                body = as_stream(body, request.body)
-                self.headers["Content-Type"] = "text/event-stream"
+            body = self.answer(request, do)
         else:
             status, body = plain(request, status, models)
         if isinstance(body, (dict, list)):
@@ -217,6 +223,17 @@ class Response:
         lines = [f"HTTP/1.1 {status} Stub"]
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
         self.head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+    def answer(self, request, do):
+        body = answer(request, do)
+        if request.anthropic:
+            body = anthropic_shape.reshape(body)
+        if not is_streaming(request):
+            return body
+        self.headers["Content-Type"] = "text/event-stream"
+        if request.anthropic:
+            return anthropic_shape.stream(body, pieces)
+        return as_stream(body, request.body)
 
 
 def answer(request, do):
@@ -292,8 +309,12 @@ def plain(request, status, models):
                 for name in models]}
     if status == 200:
         status = 404
+    text = f"stub: status {status} for {request.path}"
+    if request.anthropic:
+        return status, {**anthropic_shape.error(status, text),
+                        "request_id": f"req-{request.number}"}
     return status, {"error": {
-        "message": f"stub: status {status} for {request.path}",
+        "message": text,
         "type": "stub_error", "param": None, "code": None}}
 
 

@@ -402,7 +402,7 @@ what_has_no_choices_is_garbage(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++)
 		assert_failure(
-		    bodies[i], OUTCOME_GARBAGE, "no choices in the answer");
+		    bodies[i], OUTCOME_GARBAGE, "no message in the answer");
 }
 
 static void

@@ -213,7 +213,7 @@ what_is_no_json_is_garbage_and_kept(void **state)
 	assert_text(reply.error, "HTTP 200 with no JSON: an empty body");
 	reply = call(stub, "other");
 	assert_outcome(&reply, OUTCOME_GARBAGE);
-	assert_text(reply.error, "HTTP 200 with no choices: {\"hello\": 1}");
+	assert_text(reply.error, "HTTP 200 with no message: {\"hello\": 1}");
 	reply = call(stub, "no http");
 	assert_outcome(&reply, OUTCOME_GARBAGE);
 	stop(stub);

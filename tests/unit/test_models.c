@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "chat/api.h"
 #include "chat/url.h"
 
 #include "stub.h"
@@ -26,7 +27,7 @@ ask(const struct stub *stub, struct buf *names, struct err *err)
 	int count;
 
 	buf_init(names, NAMES_CAP_BYTES);
-	assert_int_equal(url_read(&url, stub->url, err), 0);
+	assert_int_equal(url_read(&url, stub->url, &api_openai, err), 0);
 	count = models_ask(&stub->conf, &url, names, -1, &met, err);
 	url_free(&url);
 	return count;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "chat/api.h"
 #include "chat/url.h"
 
 struct typed {
@@ -26,7 +27,7 @@ read_well(const char *text)
 	struct url url;
 	struct err err;
 
-	if (url_read(&url, text, &err) != 0)
+	if (url_read(&url, text, &api_openai, &err) != 0)
 		fail_msg("%s: %s", text, err.text);
 	return url;
 }
@@ -230,7 +231,7 @@ path_of_a_socket_has_at_most_107_bytes(void **state)
 	assert_int_equal(strlen(url.socket), URL_SOCKET_MAX_BYTES);
 	url_free(&url);
 	memset(text + 6, 'a', 107);
-	assert_int_equal(url_read(&url, text, &err), -1);
+	assert_int_equal(url_read(&url, text, &api_openai, &err), -1);
 	assert_non_null(strstr(err.text, "longer than 107 bytes"));
 }
 
@@ -292,7 +293,7 @@ what_is_no_url_is_refused(void **state)
 		struct url url;
 		struct err err;
 
-		if (url_read(&url, typed[i], &err) == 0)
+		if (url_read(&url, typed[i], &api_openai, &err) == 0)
 			fail_msg("%s is taken as %s", typed[i], url.chat);
 		assert_int_equal(err.class, ERR_USAGE);
 		assert_null(url.chat);
@@ -316,7 +317,8 @@ user_and_password_are_refused_and_not_echoed(void **state)
 		struct url url;
 		struct err err;
 
-		assert_int_equal(url_read(&url, typed[i], &err), -1);
+		assert_int_equal(
+		    url_read(&url, typed[i], &api_openai, &err), -1);
 		assert_null(strstr(err.text, "ses"));
 		if (i < 3)
 			assert_non_null(strstr(err.text, "--key-file"));
@@ -337,9 +339,9 @@ length_is_capped(void **state)
 	memset(text, 'a', size);
 	memcpy(text, "http://h/", 9);
 	text[size] = '\0';
-	assert_int_equal(url_read(&url, text, &err), -1);
+	assert_int_equal(url_read(&url, text, &api_openai, &err), -1);
 	text[size - 1] = '\0';
-	assert_int_equal(url_read(&url, text, &err), 0);
+	assert_int_equal(url_read(&url, text, &api_openai, &err), 0);
 	url_free(&url);
 	free(text);
 }
