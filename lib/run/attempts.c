@@ -53,13 +53,13 @@ remember_failure(struct coord *coord, const struct held *held)
 	remember(coord, &note);
 }
 
-/* An answer came, so the held ones were their own fault. */
+/* An answer came from there, so the ones held for it were their own fault. */
 static void
-fail_held(struct coord *coord)
+fail_held(struct coord *coord, uint32_t endpoint)
 {
 	struct held *held;
 
-	while ((held = held_pop(&coord->held)) != NULL) {
+	while ((held = held_pop(&coord->held, endpoint)) != NULL) {
 		sched_fail_held(coord->sched, held->index);
 		limit_failed(&coord->limit);
 		remember_failure(coord, held);
@@ -74,35 +74,17 @@ fail_unproven(struct coord *coord)
 {
 	struct held *held;
 
-	while ((held = held_pop(&coord->unproven)) != NULL) {
+	while ((held = held_pop(&coord->unproven, HELD_ANY)) != NULL) {
 		remember_failure(coord, held);
 		held_free(held);
 	}
 }
 
+/* Nobody wants a program that sleeps until tomorrow: others go on without that
+ * server; without others the prompt stays open. */
 static void
-tell_pace(struct coord *coord, const struct pool_report *report,
-    int64_t retry_after_ns, const char *why)
-{
-	enum outcome outcome = report->reply.outcome;
-	bool was_down = coord->pace.down_since_ns != -1;
-
-	pace_report(&coord->pace, report->index, outcome, retry_after_ns,
-	    report->started_ns, coord->now_ns);
-	width_report(&coord->width, outcome, sched_out(coord->sched) - 1,
-	    report->started_ns, coord->now_ns);
-	if (outcome_trait(outcome)->blames_server)
-		snprintf(coord->server_error, sizeof(coord->server_error), "%s",
-		    why);
-	if (!was_down && coord->pace.down_since_ns != -1)
-		log_say(LOG_NOTE, "waiting for the server: %s", why);
-	else if (was_down && coord->pace.down_since_ns == -1)
-		log_say(LOG_NOTE, "the server is back");
-}
-
-/* Nobody wants a program that sleeps until tomorrow; the prompt stays open. */
-static void
-stop_for_pause(struct coord *coord, int64_t pause_ns, const char *why)
+refuse_pause(
+    struct coord *coord, uint32_t endpoint, int64_t pause_ns, const char *why)
 {
 	char reason[COORD_WHY_BYTES];
 	char pause[32];
@@ -111,7 +93,8 @@ stop_for_pause(struct coord *coord, int64_t pause_ns, const char *why)
 	    "the server asks for a pause of %s, longer than --max-wait: %.*s",
 	    text_duration(pause_ns, pause, sizeof(pause)),
 	    COORD_WHY_BYTES - 128, why);
-	stop_ask(coord->conf.stop, STOP_EXIT_EARLY, reason);
+	if (!coord_can_do_without(coord, endpoint, reason))
+		stop_ask(coord->conf.stop, STOP_EXIT_EARLY, reason);
 }
 
 /* Slurm's SIGTERM hits commands as well as us, and sometimes first: what came
@@ -134,7 +117,12 @@ static void
 count_attempt(struct coord *coord, const struct pool_report *report)
 {
 	struct stats *stats = coord->conf.stats;
+	struct stats_server *server = &stats->servers[report->endpoint];
 
+	if (outcome_trait(report->reply.outcome)->answers)
+		server->answers++;
+	else
+		server->failures++;
 	stats->attempts++;
 	stats->attempts_by[report->reply.outcome]++;
 	if (report->attempt > 1)
@@ -159,8 +147,13 @@ ran_into_limit(const struct reply *reply)
 static void
 count_cool_down(const struct coord *coord, struct sched_result *result)
 {
-	int64_t left_ns = coord->pace.cool_until_ns - coord->now_ns;
+	int64_t left_ns = route_pause_ns(&coord->route, coord->now_ns);
 
+	/* A pause that one server asked for does not keep it from others. */
+	if (coord->route.count > 1 &&
+	    (result->outcome == OUTCOME_RATE_LIMITED ||
+		result->outcome == OUTCOME_OVERLOADED))
+		result->retry_after_ns = left_ns;
 	if (result->outcome != OUTCOME_RATE_LIMITED)
 		return;
 	if (coord->conf.stop->phase != STOP_NONE)
@@ -198,6 +191,18 @@ ask_sched(struct coord *coord, struct pool_report *report,
 }
 
 static void
+hold(struct coord *coord, struct held **list, const struct pool_report *report)
+{
+	const struct held what = {
+	    .index = report->index,
+	    .endpoint = report->endpoint,
+	    .outcome = report->reply.outcome,
+	};
+
+	coord->no_memory |= held_push(list, &what, report->reply.error) == -1;
+}
+
+static void
 count_failure(struct coord *coord, const char *why)
 {
 	limit_failed(&coord->limit);
@@ -223,14 +228,19 @@ take_attempt(struct coord *coord, struct pool_report *report)
 	struct store_note note;
 
 	excuse_command(coord, report);
+	if (!outcome_trait(reply->outcome)->answers)
+		reply->error = coord_sign_reason(coord, report->endpoint,
+		    reply->error, &coord->signed_reason);
 	limit_back(&coord->limit, coord_estimate(coord, report->index), reply);
 	one_line(reply->error, why);
 	count_attempt(coord, report);
 	if (retry_after_ns > coord->conf.policy.wait_max_ns) {
-		stop_for_pause(coord, retry_after_ns, why);
+		refuse_pause(coord, report->endpoint, retry_after_ns, why);
 		retry_after_ns = -1;
 	}
-	tell_pace(coord, report, retry_after_ns, why);
+	coord_tell_servers(coord, report, retry_after_ns, why);
+	width_report(&coord->width, reply->outcome, sched_out(coord->sched) - 1,
+	    report->started_ns, coord->now_ns);
 	verdict = ask_sched(coord, report, retry_after_ns, why);
 	note = (struct store_note){
 	    .index = report->index,
@@ -246,19 +256,20 @@ take_attempt(struct coord *coord, struct pool_report *report)
 	 * written down when that is known. */
 	if (note.state == STORE_FAILED && coord->conf.stop->answers == 0) {
 		note.state = STORE_OPEN;
-		coord->no_memory |= held_push(&coord->unproven, report->index,
-					reply->outcome, reply->error) == -1;
+		hold(coord, &coord->unproven, report);
 	}
 	remember(coord, &note);
-	stop_outcome(coord->conf.stop, reply->outcome, why);
-	if (verdict == SCHED_HELD)
-		coord->no_memory |= held_push(&coord->held, report->index,
-					reply->outcome, reply->error) == -1;
-	else if (states[verdict] == STORE_FAILED)
+	if (!coord_blames_server(coord, report))
+		stop_outcome(coord->conf.stop, reply->outcome, why);
+	if (verdict == SCHED_HELD) {
+		hold(coord, &coord->held, report);
+		coord_judge_server(coord, report->endpoint, why);
+	} else if (states[verdict] == STORE_FAILED)
 		count_failure(coord, why);
 	else if (verdict == SCHED_ANSWERED &&
 		 coord->conf.stop->phase == STOP_NONE) {
-		fail_held(coord); /* a run that stops leaves them open */
+		/* A run that stops leaves them open. */
+		fail_held(coord, report->endpoint);
 		fail_unproven(coord);
 	}
 	if (verdict != SCHED_ANSWERED)
@@ -326,7 +337,7 @@ coord_judge_held(struct coord *coord)
 	if (held == NULL || coord->conf.stop->phase != STOP_NONE)
 		return;
 	if (coord->conf.stop->answers > 0) {
-		fail_held(coord);
+		fail_held(coord, HELD_ANY);
 		return;
 	}
 	one_line(buf_span(&held->why), why);

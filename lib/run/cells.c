@@ -72,6 +72,7 @@ report_as(struct slot *slot, struct pool_report *report, enum pool_event event)
 	    .slot = slot->number,
 	    .index = slot->index,
 	    .attempt = slot->attempt,
+	    .endpoint = slot->endpoint,
 	    .started_ns = slot->started_ns,
 	    .killed = slot->killed,
 	};

@@ -24,6 +24,21 @@
 #define COORD_KILL_GRACE (500 * CLOCK_MS) /* after a second Ctrl-C */
 #define COORD_SAVE_WITHIN (2 * CLOCK_S)	  /* trouble is spilled after 1 s */
 
+static int
+open_route(struct coord *coord)
+{
+	const struct coord_conf *conf = &coord->conf;
+	const struct route_conf nameless = {.name = "", .weight = 1};
+	struct pace pace;
+
+	pace_init(
+	    &pace, conf->wait_server_first_ns, conf->wait_server_later_ns);
+	pace.learns = conf->is_server;
+	return route_init(&coord->route,
+	    conf->servers != NULL ? conf->servers : &nameless,
+	    conf->servers != NULL ? conf->server_count : 1, conf->count, &pace);
+}
+
 struct coord *
 coord_new(const struct coord_conf *conf, struct err *err)
 {
@@ -34,16 +49,14 @@ coord_new(const struct coord_conf *conf, struct err *err)
 		return NULL;
 	}
 	coord->conf = *conf;
-	pace_init(&coord->pace, conf->wait_server_first_ns,
-	    conf->wait_server_later_ns);
+	buf_init(&coord->signed_reason, SIZE_MAX / 4);
 	limit_init(&coord->limit, &conf->limits, conf->used_requests,
 	    conf->used_tokens, conf->used_failures);
-	coord->pace.learns = conf->is_server;
 	width_init(&coord->width,
 	    conf->workers_least > 0 ? conf->workers_least : conf->pool.slots,
 	    conf->pool.slots, conf->is_server, conf->workers_least > 0);
 	coord->sched = sched_new(conf->count, &conf->policy);
-	if (coord->sched == NULL) {
+	if (coord->sched == NULL || open_route(coord) == -1) {
 		err_set_memory(err, "scheduler");
 		coord_free(coord);
 		return NULL;
@@ -68,10 +81,12 @@ coord_free(struct coord *coord)
 
 	if (coord == NULL)
 		return;
-	while ((held = held_pop(&coord->held)) != NULL)
+	while ((held = held_pop(&coord->held, HELD_ANY)) != NULL)
 		held_free(held);
-	while ((held = held_pop(&coord->unproven)) != NULL)
+	while ((held = held_pop(&coord->unproven, HELD_ANY)) != NULL)
 		held_free(held);
+	route_free(&coord->route);
+	buf_free(&coord->signed_reason);
 	pool_free(coord->pool);
 	watch_end(&coord->watch);
 	sched_free(coord->sched);
@@ -113,27 +128,29 @@ hand_out_due_ns(struct coord *coord)
 		return CLOCK_NEVER;
 	if (sched_out(coord->sched) >= width_at(&coord->width, coord->now_ns))
 		return width_grows_ns(&coord->width, coord->now_ns);
-	due_ns = later(due_ns, pace_due_ns(&coord->pace));
+	due_ns = later(due_ns, route_due_ns(&coord->route));
 	return later(due_ns, limit_due_ns(&coord->limit));
 }
 
 static void
 hand_out(struct coord *coord)
 {
-	uint32_t index;
-	uint32_t attempt;
+	struct pool_job job = {.allowed_ns = coord->conf.timeout_ns};
 
-	while (hand_out_due_ns(coord) <= coord->now_ns &&
-	       sched_next(coord->sched, coord->now_ns, &index, &attempt)) {
-		if (!pool_give(coord->pool, index, attempt,
-			coord->conf.timeout_ns, coord->now_ns)) {
-			sched_return(coord->sched, index);
+	while (
+	    hand_out_due_ns(coord) <= coord->now_ns &&
+	    sched_next(coord->sched, coord->now_ns, &job.index, &job.attempt)) {
+		job.endpoint =
+		    route_pick(&coord->route, job.index, coord->now_ns);
+		if (!pool_give(coord->pool, &job, coord->now_ns)) {
+			sched_return(coord->sched, job.index);
 			continue;
 		}
-		pace_sent(&coord->pace, index, coord->now_ns);
+		route_sent(
+		    &coord->route, job.endpoint, job.index, coord->now_ns);
 		width_sent(&coord->width, coord->now_ns);
-		limit_sent(
-		    &coord->limit, coord_estimate(coord, index), coord->now_ns);
+		limit_sent(&coord->limit, coord_estimate(coord, job.index),
+		    coord->now_ns);
 	}
 }
 
@@ -178,10 +195,8 @@ say_note(struct coord *coord)
 		    coord->conf.stop->terminal ? "; Ctrl-C again leaves" : "");
 		return coord->note;
 	}
-	if (coord->pace.down_since_ns != -1)
-		return "waiting for the server";
-	if (pace_waits(&coord->pace, coord->now_ns))
-		return "waiting for the rate limit";
+	if (route_waits(&coord->route, coord->now_ns))
+		return coord_say_wait(coord);
 	if (is_held(coord)) {
 		snprintf(coord->note, sizeof(coord->note), "held by %s",
 		    limit_holds(&coord->limit, coord->now_ns));
@@ -213,9 +228,10 @@ obey_stop(struct coord *coord)
 
 	if (coord->phase == STOP_NONE)
 		obey_limits(coord);
-	if (pace_gave_up(&coord->pace, coord->now_ns))
+	if (route_gives_up_ns(&coord->route) <= coord->now_ns)
 		stop_ask(stop,
-		    coord->pace.answered ? STOP_EXIT_EARLY : STOP_EXIT_BACKEND,
+		    route_answered(&coord->route) ? STOP_EXIT_EARLY
+						  : STOP_EXIT_BACKEND,
 		    coord->server_error);
 	phase = stop_tick(stop, coord->now_ns);
 	if (phase == coord->phase)
@@ -253,7 +269,7 @@ count_time(struct coord *coord, int64_t passed_ns)
 
 	if (busy >= coord->conf.pool.slots && sched_ready(coord->sched) > 0)
 		stats->all_busy_ns += passed_ns;
-	else if (pace_waits(&coord->pace, coord->now_ns) && busy <= 1)
+	else if (route_waits(&coord->route, coord->now_ns) && busy <= 1)
 		stats->server_wait_ns += passed_ns;
 	else if (is_held(coord))
 		stats->rate_wait_ns += passed_ns;
@@ -273,7 +289,7 @@ next_moment(struct coord *coord)
 	then_ns = earlier(then_ns, watch_due_ns(&coord->watch));
 	if (coord->phase != STOP_NONE)
 		return then_ns;
-	then_ns = earlier(then_ns, pace_gives_up_ns(&coord->pace));
+	then_ns = earlier(then_ns, route_gives_up_ns(&coord->route));
 	return earlier(then_ns, hand_out_due_ns(coord));
 }
 
@@ -307,10 +323,12 @@ turn(struct coord *coord, struct err *err)
 }
 
 static bool
-is_finished(const struct coord *coord)
+is_finished(struct coord *coord)
 {
 	if (sched_out(coord->sched) > 0)
 		return false;
+	if (coord->phase == STOP_NONE && sched_left(coord->sched) == 0)
+		coord_move_held(coord);
 	return coord->phase != STOP_NONE || sched_left(coord->sched) == 0;
 }
 

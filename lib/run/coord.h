@@ -7,6 +7,7 @@
 
 #include "run/limit.h"
 #include "run/pool.h"
+#include "run/route.h"
 #include "run/sched.h"
 
 struct bulletin;
@@ -37,8 +38,10 @@ struct coord_conf {
 	struct stats *stats;
 	struct stop *stop;
 	struct sched_policy policy;
-	struct pool_conf pool; /* slots, late_after, grace, … */
-	int64_t timeout_ns;    /* of one attempt */
+	struct pool_conf pool;		  /* slots, late_after, grace, … */
+	int64_t timeout_ns;		  /* of one attempt */
+	const struct route_conf *servers; /* NULL: a single one without name */
+	uint32_t server_count;
 	bool is_server; /* something that has limits of its own is called: not
 			   by all workers at once, and at the rate it allows */
 	uint32_t workers_least; /* 0: always all of the pool's slots */

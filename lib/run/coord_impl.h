@@ -5,14 +5,14 @@
 #include "base/clock.h"
 #include "run/coord.h"
 #include "run/held.h"
-#include "run/pace.h"
+#include "run/route.h"
 #include "run/stop.h"
 #include "run/watch.h"
 #include "run/width.h"
 
 /*
- * What coord.c (the loop), attempts.c (to whom an attempt matters) and hear.c
- * (signals) share.
+ * What coord.c (the loop), attempts.c (to whom an attempt matters), servers.c
+ * (who gets prompts) and hear.c (signals) share.
  */
 #define COORD_WHY_BYTES 512 /* of an attempt's reason, in messages */
 
@@ -21,7 +21,7 @@ struct coord {
 	struct loop *loop;
 	struct pool *pool;
 	struct sched *sched;
-	struct pace pace;
+	struct route route;
 	struct limit limit;
 	struct width width;
 	struct watch watch;
@@ -33,7 +33,8 @@ struct coord {
 	enum stop_phase phase; /* that we have acted on */
 	int64_t now_ns;
 	bool no_memory;
-	char server_error[COORD_WHY_BYTES]; /* the last that blames it */
+	struct buf signed_reason;
+	char server_error[COORD_WHY_BYTES]; /* the last that blames one */
 	char note[COORD_WHY_BYTES + 64];
 };
 
@@ -49,6 +50,33 @@ void coord_forgive_sleep(struct coord *coord);
 
 /* A worker's report came: tell everybody to whom it matters. */
 void coord_take_report(struct coord *coord, struct pool_report *report);
+
+/* Put the name of the server before a reason where there are several. Gives
+ * it, in scratch or as it was. */
+struct span coord_sign_reason(
+    struct coord *coord, uint32_t end, struct span reason, struct buf *scratch);
+
+/* An attempt came back: its server's pace hears of it. */
+void coord_tell_servers(struct coord *coord, const struct pool_report *report,
+    int64_t retry_after_ns, const char *why);
+
+/* Does an attempt blame the run where it can only be its server's, because
+ * others are left? */
+bool coord_blames_server(
+    const struct coord *coord, const struct pool_report *report);
+
+/* A prompt is held for that server's word: one that blames the run three times
+ * in a row is set aside. */
+void coord_judge_server(struct coord *coord, uint32_t end, const char *why);
+
+/* Set a server aside if others are left. Gives false if not. */
+bool coord_can_do_without(struct coord *coord, uint32_t end, const char *why);
+
+/* Nothing is left but what is held: others may do it. */
+void coord_move_held(struct coord *coord);
+
+/* Gives for whom all wait. */
+const char *coord_say_wait(struct coord *coord);
 
 /* The run is over: whose fault were the prompts that were held? */
 void coord_judge_held(struct coord *coord);

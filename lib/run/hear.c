@@ -20,7 +20,7 @@ static void
 forgive(struct coord *coord, int64_t slept_ns)
 {
 	pool_shift(coord->pool, slept_ns);
-	pace_shift(&coord->pace, slept_ns);
+	route_shift(&coord->route, slept_ns);
 }
 
 static void

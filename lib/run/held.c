@@ -22,15 +22,15 @@ cut(struct span why)
 }
 
 int
-held_push(
-    struct held **list, uint32_t index, enum outcome outcome, struct span why)
+held_push(struct held **list, const struct held *what, struct span why)
 {
 	struct held *held = calloc(1, sizeof(*held));
 
 	if (held == NULL)
 		return -1;
-	held->index = index;
-	held->outcome = outcome;
+	held->index = what->index;
+	held->endpoint = what->endpoint;
+	held->outcome = what->outcome;
 	buf_init(&held->why, HELD_WHY_BYTES);
 	why = cut(why);
 	if (why.size > 0 && buf_add(&held->why, why.data, why.size) == -1) {
@@ -43,10 +43,13 @@ held_push(
 }
 
 struct held *
-held_pop(struct held **list)
+held_pop(struct held **list, uint32_t endpoint)
 {
-	struct held *held = *list;
+	struct held *held;
 
+	while ((held = *list) != NULL && endpoint != HELD_ANY &&
+	       held->endpoint != endpoint)
+		list = &held->next;
 	if (held != NULL)
 		*list = held->next;
 	return held;

@@ -15,18 +15,20 @@
  */
 struct held {
 	uint32_t index;
+	uint32_t endpoint; /* whose word it is */
 	enum outcome outcome;
 	struct buf why;
 	struct held *next;
 };
 
-/* Push a copy on the list. Gives 0, -1 without memory. */
-int held_push(
-    struct held **list, uint32_t index, enum outcome outcome, struct span why);
+#define HELD_ANY UINT32_MAX
 
-/* Take the first off the list; the caller frees it with held_free. NULL when
- * empty. */
-struct held *held_pop(struct held **list);
+/* Push a copy on the list: of all but why. Gives 0, -1 without memory. */
+int held_push(struct held **list, const struct held *what, struct span why);
+
+/* Take the first of that endpoint off the list; the caller frees it with
+ * held_free. NULL when there is none. */
+struct held *held_pop(struct held **list, uint32_t endpoint);
 
 void held_free(struct held *held);
 

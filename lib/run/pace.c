@@ -69,7 +69,6 @@ static bool
 says_nothing(enum outcome outcome)
 {
 	return outcome == OUTCOME_INTERRUPTED || outcome == OUTCOME_CRASH ||
-	       outcome == OUTCOME_TIMEOUT_CONNECT ||
 	       outcome == OUTCOME_TIMEOUT_TOTAL;
 }
 
@@ -95,18 +94,52 @@ cool(struct pace *pace, enum outcome outcome, int64_t retry_after_ns,
 		learn_refused(&pace->learn, started_ns, until_ns, now_ns);
 }
 
+/* Is it that server's failure? That of a prompt looks different, or comes
+ * alone. */
+static bool
+is_failure(enum outcome outcome)
+{
+	switch (outcome) {
+	case OUTCOME_SERVER_ERROR:
+	case OUTCOME_OVERLOADED:
+	case OUTCOME_TRUNCATED:
+	case OUTCOME_GARBAGE:
+	case OUTCOME_TIMEOUT_FIRST_BYTE:
+	case OUTCOME_TIMEOUT_STALL:
+	case OUTCOME_TIMEOUT_TOTAL:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Is nobody there, or, where others are, nobody of use? */
+static bool
+is_away(struct pace *pace, enum outcome outcome)
+{
+	if (is_failure(outcome))
+		pace->failures++;
+	else if (outcome != OUTCOME_INTERRUPTED && outcome != OUTCOME_CRASH)
+		pace->failures = 0;
+	if (outcome_trait(outcome)->blames_server)
+		return true;
+	return pace->has_others && pace->failures >= PACE_FAILURES_IN_A_ROW;
+}
+
 void
 pace_report(struct pace *pace, uint32_t index, enum outcome outcome,
     int64_t retry_after_ns, int64_t started_ns, int64_t now_ns)
 {
 	bool is_probe = pace->probing && pace->probe_index == index;
-	bool away = outcome_trait(outcome)->blames_server;
+	bool away = is_away(pace, outcome);
 
 	if (outcome == OUTCOME_RATE_LIMITED || outcome == OUTCOME_OVERLOADED)
 		cool(pace, outcome, retry_after_ns, started_ns, now_ns);
 	if (away && pace->down_since_ns == -1) {
 		pace->down_since_ns = now_ns;
-		probe_at(pace, PACE_PROBE_FIRST_NS, now_ns);
+		probe_at(pace,
+		    pace->has_others ? PACE_REST_FIRST_NS : PACE_PROBE_FIRST_NS,
+		    now_ns);
 		return;
 	}
 	if (away || says_nothing(outcome)) {

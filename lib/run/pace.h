@@ -19,12 +19,15 @@ struct pace {
 	int64_t cool_until_ns;	/* hand out nothing before; 0 none */
 	int64_t down_since_ns;	/* -1: the server is there */
 	int64_t probe_at_ns;	/* next probe while down */
-	int64_t probe_pause_ns; /* 1 s doubling to 60 s */
+	int64_t probe_pause_ns; /* 1 s (with others 5 s) doubling to 60 s */
 	bool probing;		/* one is out */
 	uint32_t probe_index;	/* its prompt */
 	bool answered;		/* ever */
 	bool learns; /* a server: its rate is learned, and a refusal that names
 			no time holds all for PACE_HOLD_NS */
+	bool has_others;    /* prompts can go elsewhere: one that fails is away,
+			       too */
+	uint32_t failures;  /* in a row */
 	struct learn learn; /* the rate that is allowed */
 };
 
@@ -32,6 +35,8 @@ struct pace {
 #define PACE_HOLD_NS ((int64_t)500000000)
 #define PACE_HOLD_LEAST_NS ((int64_t)250000000)
 #define PACE_PROBE_FIRST_NS ((int64_t)1000000000)
+#define PACE_REST_FIRST_NS ((int64_t)5000000000) /* the same, with others */
+#define PACE_FAILURES_IN_A_ROW 3
 #define PACE_PROBE_MAX_NS ((int64_t)60000000000)
 
 void pace_init(struct pace *pace, int64_t wait_first_ns, int64_t wait_later_ns);

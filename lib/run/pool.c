@@ -311,21 +311,21 @@ pool_has_idle(const struct pool *pool)
 }
 
 bool
-pool_give(struct pool *pool, uint32_t index, uint32_t attempt,
-    int64_t allowed_ns, int64_t now_ns)
+pool_give(struct pool *pool, const struct pool_job *job, int64_t now_ns)
 {
 	struct slot *slot = TAILQ_FIRST(&pool->idle);
-	struct msg_job job = {
-	    .index = index,
-	    .attempt = attempt,
-	    .allowed_ms = (allowed_ns + CLOCK_MS - 1) / CLOCK_MS,
+	struct msg_job order = {
+	    .index = job->index,
+	    .attempt = job->attempt,
+	    .endpoint = job->endpoint,
+	    .allowed_ms = (job->allowed_ns + CLOCK_MS - 1) / CLOCK_MS,
 	};
 
-	MUST(slot != NULL && allowed_ns > 0);
+	MUST(slot != NULL && job->allowed_ns > 0);
 	slot->sequence++;
-	job.ticket = slot_ticket(slot);
+	order.ticket = slot_ticket(slot);
 	buf_clear(&pool->out);
-	msg_put_job(&pool->out, &job);
+	msg_put_job(&pool->out, &order);
 	MUST(!pool->out.failed);
 	if (slot->up_ended || write(slot->down_fd, pool->out.data,
 				  pool->out.size) != (ssize_t)pool->out.size) {
@@ -337,16 +337,18 @@ pool_give(struct pool *pool, uint32_t index, uint32_t attempt,
 	}
 	slot->throttle_ns = 0;
 	slot->has_job = true;
-	slot->index = index;
-	slot->attempt = attempt;
+	slot->index = job->index;
+	slot->attempt = job->attempt;
+	slot->endpoint = job->endpoint;
 	slot->started_ns = now_ns;
 	slot->answer_bytes = 0;
 	slot->slept_ns = 0;
-	slot->allowed_ns = allowed_ns;
+	slot->allowed_ns = job->allowed_ns;
 	slot->verdict = OUTCOME_TIMEOUT_TOTAL;
 	slot_move(pool, slot, SLOT_BUSY);
 	slot_expect(pool, slot,
-	    clock_add(now_ns, clock_add(allowed_ns, pool->conf.late_after_ns)));
+	    clock_add(
+		now_ns, clock_add(job->allowed_ns, pool->conf.late_after_ns)));
 	return true;
 }
 

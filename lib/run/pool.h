@@ -33,6 +33,13 @@ struct pool_conf {
 	void *words_arg;
 };
 
+struct pool_job {
+	uint32_t index; /* of the prompt */
+	uint32_t attempt;
+	uint32_t endpoint;  /* which server, from 0 */
+	int64_t allowed_ns; /* > 0 */
+};
+
 enum pool_event {
 	POOL_READY = 0, /* a worker said HELLO */
 	POOL_DONE = 1,	/* an attempt came back: reply */
@@ -47,6 +54,7 @@ struct pool_report {
 	uint32_t slot;
 	uint32_t index; /* of the prompt: POOL_DONE, POOL_LOST */
 	uint32_t attempt;
+	uint32_t endpoint;
 	int64_t started_ns; /* of the attempt */
 	bool late;	    /* POOL_DONE after STOP was sent */
 	bool killed;	    /* by us */
@@ -70,12 +78,11 @@ void pool_want(struct pool *pool, uint32_t count);
 bool pool_has_idle(const struct pool *pool);
 
 /*
- * Hand a prompt to an idle worker. allowed_ns > 0 is the time of the attempt.
+ * Hand a prompt to an idle worker.
  * Gives true; false when the worker turned out to be dead (its report will
  * follow without the prompt: hand it out again).
  */
-bool pool_give(struct pool *pool, uint32_t index, uint32_t attempt,
-    int64_t allowed_ns, int64_t now_ns);
+bool pool_give(struct pool *pool, const struct pool_job *job, int64_t now_ns);
 
 /* Take the next report. Gives false when there is none now. */
 bool pool_next(struct pool *pool, struct pool_report *report, int64_t now_ns);

@@ -132,7 +132,7 @@ random_next(struct sched *sched)
 static void
 wait_until(struct sched *sched, uint32_t index, int64_t due_ns)
 {
-	struct item *item = item_in(sched, index, ITEM_OUT);
+	struct item *item = &sched->items[index];
 
 	/* Without memory for a date the prompt is simply open again. */
 	if (heap_push(&sched->waiting, due_ns, index) == -1)
@@ -178,6 +178,13 @@ void
 sched_return(struct sched *sched, uint32_t index)
 {
 	item_in(sched, index, ITEM_OUT)->attempts--;
+	wait_until(sched, index, 0);
+}
+
+void
+sched_release(struct sched *sched, uint32_t index)
+{
+	item_in(sched, index, ITEM_HELD)->tries--;
 	wait_until(sched, index, 0);
 }
 

@@ -71,6 +71,10 @@ struct sched_result {
 enum sched_verdict sched_report(struct sched *sched, uint32_t index,
     const struct sched_result *result, int64_t now_ns);
 
+/* A held prompt was blamed by somebody who is not asked any more: back, as if
+ * never taken. */
+void sched_release(struct sched *sched, uint32_t index);
+
 /* A held prompt was the prompt's own fault: close it. */
 void sched_fail_held(struct sched *sched, uint32_t index);
 

@@ -65,6 +65,7 @@ struct slot {
 	enum outcome verdict; /* why we killed it */
 	uint32_t index;
 	uint32_t attempt;
+	uint32_t endpoint;
 	int64_t started_ns;
 	int64_t slept_ns; /* since then, all of us together */
 	int64_t allowed_ns;

@@ -14,6 +14,14 @@
  */
 #define STATS_RATE_SLOTS 10 /* seconds that the current rate looks back */
 
+#define STATS_SERVERS_MAX 64
+
+struct stats_server {
+	const char *name; /* lent */
+	uint64_t answers;
+	uint64_t failures; /* attempts without an answer */
+};
+
 struct stats {
 	/* what there is to do */
 	uint64_t total;		  /* prompts in the plan */
@@ -41,6 +49,8 @@ struct stats {
 	uint64_t killed;       /* workers we killed: late or garbled */
 	uint64_t births;       /* workers started */
 	uint64_t late_answers; /* came after we had asked to give up */
+	struct stats_server servers[STATS_SERVERS_MAX];
+	uint32_t server_count; /* 0: a single one */
 	uint32_t in_flight;
 	uint32_t waiting; /* prompts that wait for their next try */
 	uint32_t workers; /* -j */

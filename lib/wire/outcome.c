@@ -63,7 +63,7 @@ static const struct outcome_trait traits[OUTCOME_COUNT] = {
 	    .retries = true, .charged = true, .costs = true},
 	[OUTCOME_TIMEOUT_CONNECT] = {"timeout_connect",
 	    "timed out connecting",
-	    .retries = true, .charged = true, .hangs = true},
+	    .retries = true, .blames_server = true, .hangs = true},
 	[OUTCOME_TIMEOUT_FIRST_BYTE] = {"timeout_first_byte",
 	    "timed out before the first byte",
 	    .retries = true, .charged = true, .hangs = true, .costs = true},

@@ -166,12 +166,24 @@ await_births(struct bench *bench)
 		turn(bench, now(bench) + CLOCK_S);
 }
 
+static inline bool
+try_give(struct bench *bench, uint32_t index)
+{
+	const struct pool_job job = {
+	    .index = index,
+	    .attempt = 1,
+	    .endpoint = 7,
+	    .allowed_ns = ALLOWED_MS * CLOCK_MS,
+	};
+
+	return pool_give(bench->pool, &job, now(bench));
+}
+
 static inline void
 give(struct bench *bench, enum fake_deed deed)
 {
 	NEED(pool_has_idle(bench->pool));
-	NEED(
-	    pool_give(bench->pool, deed, 1, ALLOWED_MS * CLOCK_MS, now(bench)));
+	NEED(try_give(bench, deed));
 }
 
 /* Wait until a child of this process has stopped; it stays so. */

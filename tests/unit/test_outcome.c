@@ -78,13 +78,13 @@ outcome_traits_are_as_the_rules_say(void **state)
 			   "interrupted",
 			name));
 		assert_int_equal(trait->charged,
-		    !listed("rate_limited no_server tls interrupted auth "
-			    "no_money no_model no_command",
+		    !listed("rate_limited no_server tls timeout_connect "
+			    "interrupted auth no_money no_model no_command",
 			name));
 		assert_int_equal(trait->blames_run,
 		    listed("auth no_money no_model no_command", name));
-		assert_int_equal(
-		    trait->blames_server, listed("no_server tls", name));
+		assert_int_equal(trait->blames_server,
+		    listed("no_server tls timeout_connect", name));
 		assert_int_equal(
 		    trait->hangs, strncmp(name, "timeout_", 8) == 0);
 	}
