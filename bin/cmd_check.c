@@ -110,8 +110,8 @@ environment(const char *name)
 static void
 print_url(const struct llmill_run_conf *conf, const struct llmill_place *place)
 {
-	if (conf->url)
-		print_line("url", "%s", conf->url);
+	if (conf->urls)
+		print_line("url", "%s", conf->urls[0]);
 	else if (place->url_variable)
 		print_line(
 		    "url", "%s (from %s)", place->url, place->url_variable);
@@ -123,6 +123,8 @@ print_url(const struct llmill_run_conf *conf, const struct llmill_place *place)
 static void
 print_key(const struct llmill_run_conf *conf, const char *usual)
 {
+	const char *url = conf->urls ? conf->urls[0] : NULL;
+
 	if (conf->key_file)
 		print_line("key", "from the file %s", conf->key_file);
 	else if (conf->key_env)
@@ -130,12 +132,12 @@ print_key(const struct llmill_run_conf *conf, const char *usual)
 	else if (!environment(usual + 1))
 		print_line("key", "none (%s is not set)%s", usual,
 		    conf->headers ? ", but for what -H says" : "");
-	else if (conf->url && (strncmp(conf->url, "http://", 7) == 0 ||
-				  strncmp(conf->url, "unix:/", 6) == 0))
+	else if (url && (strncmp(url, "http://", 7) == 0 ||
+			    strncmp(url, "unix:/", 6) == 0))
 		print_line("key",
 		    "none: %s goes to a plain-http -u only with --key-env %s",
 		    usual, usual + 1);
-	else if (conf->url && strncmp(conf->url, "https://", 8) != 0)
+	else if (url && strncmp(url, "https://", 8) != 0)
 		print_line("key",
 		    "%s, if that URL is https; over plain http only with "
 		    "--key-env %s",
@@ -218,7 +220,7 @@ print_came(const struct seen *seen)
 
 /* One prompt, at once, leaving nothing behind. */
 static int
-set_conf(struct opts *opts, struct seen *seen, struct llmill_err *err)
+set_conf(struct opts *opts, struct llmill_err *err)
 {
 	static const char *const prompts[] = {DEFAULT_PROMPT, NULL};
 	struct llmill_run_conf *conf = &opts->conf;
@@ -250,18 +252,17 @@ set_conf(struct opts *opts, struct seen *seen, struct llmill_err *err)
 		conf->screen_fd = -1;
 	}
 	conf->on_attempt = see_attempt;
-	conf->on_attempt_arg = seen;
 	return 0;
 }
 
+/* Ask the backend, or one of its servers. */
 static int
-check(struct opts *opts, struct llmill_err *err)
+check_one(struct opts *opts, struct llmill_err *err)
 {
 	struct seen seen = {0};
 	int status;
 
-	if (set_conf(opts, &seen, err) < 0)
-		return err->status;
+	opts->conf.on_attempt_arg = &seen;
 	status = llmill_run(&opts->conf, err);
 	if (!seen.any && !err->text[0])
 		snprintf(err->text, sizeof(err->text),
@@ -276,6 +277,32 @@ check(struct opts *opts, struct llmill_err *err)
 	if (strcmp(seen.outcome, "rate_limited") == 0)
 		return LLMILL_EXIT_BACKEND;
 	return status == LLMILL_EXIT_FAILED ? LLMILL_EXIT_BACKEND : status;
+}
+
+static int
+check(struct opts *opts, struct llmill_err *err)
+{
+	const char *const *url = opts->conf.urls;
+	int worst = LLMILL_EXIT_OK;
+
+	if (set_conf(opts, err) < 0)
+		return err->status;
+	if (!url)
+		return check_one(opts, err);
+	for (; *url; url++) {
+		const char *const only[] = {*url, NULL};
+		int status;
+
+		opts->conf.urls = only;
+		status = check_one(opts, err);
+		if (status != LLMILL_EXIT_OK)
+			worst = status;
+		if (err->text[0])
+			break; /* nothing was asked, or the machine fails */
+		if (url[1])
+			printf("\n");
+	}
+	return worst;
 }
 
 int

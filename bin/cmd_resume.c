@@ -75,9 +75,9 @@ recall(const struct opts *opts, struct llmill_run_conf *base,
 		base->backend = NULL;
 	/* A URL is the old API's. */
 	if (opts_given(opts, "api") && !speaks_as_before(opts, base))
-		base->url = NULL;
-	if (opts_given(opts, "url") || !base->url)
-		base->url_recalled = false;
+		base->urls = NULL;
+	if (opts_given(opts, "url") || !base->urls)
+		base->urls_recalled = false;
 	if (!err.text[0])
 		return true;
 	say_error(err.text);

@@ -212,6 +212,8 @@ conf_complete(struct opts *opts, struct llmill_err *err)
 	conf->prompts = opts->prompts.items;
 	conf->params = opts->body.items;
 	conf->headers = opts->lines.items;
+	if (opts->urls.count > 0)
+		conf->urls = opts->urls.items;
 	conf->command = opts->child;
 	return 0;
 }

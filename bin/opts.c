@@ -185,10 +185,6 @@ take_option(struct reader *reader, const struct opt *opt, const char *value)
 		return say_refuse(reader->err,
 		    "%s: \"\" is not allowed; it takes %s",
 		    opts_label(opt, label), opt->arg);
-	if (opt->once && opts_has_given(opts, opt))
-		return say_refuse(reader->err,
-		    "%s is given twice; only one is taken",
-		    opts_label(opt, label));
 	opts->given[opt - opts_table] = true;
 	reader->last = opt;
 	return take_value(opts, opt, value, reader->err);
@@ -375,6 +371,7 @@ opts_free(struct opts *opts)
 	list_free(&opts->prompts);
 	list_free(&opts->params);
 	list_free(&opts->headers);
+	list_free(&opts->urls);
 	list_free(&opts->stops);
 	list_free(&opts->body);
 	list_free(&opts->lines);

@@ -91,7 +91,6 @@ struct opt {
 	unsigned commands; /* that know it, 1 << enum opts_command each; 0:
 			      run and resume */
 	bool part;	   /* chooses a part of the list: not of a later run */
-	bool once;	   /* a second one is refused, not a correction */
 	unsigned backends; /* that know it; 0: all do */
 	unsigned apis;	   /* of http that know it; 0: all do */
 	enum opts_kind kind;
@@ -130,6 +129,7 @@ struct opts {
 	struct list prompts;
 	struct list params;
 	struct list headers;
+	struct list urls;
 	struct list stops;
 	struct list body;  /* "KEY=VALUE" of all that goes into the request */
 	struct list lines; /* "Name: value" of all headers */

@@ -159,10 +159,9 @@ const struct opt opts_table[] = {
 	.arg = "BASE",
 	.group = OPTS_BACKEND,
 	.commands = OF_CALLS,
-	.once = true,
 	.backends = OPTS_HTTP,
-	.kind = OPTS_TEXT,
-	AT(const char *, conf.url),
+	.kind = OPTS_LIST,
+	AT(struct list, urls),
 	.normal = "$OPENAI_BASE_URL, $OPENAI_API_BASE, "
 		  "https://api.openai.com/v1; with anthropic "
 		  "$ANTHROPIC_BASE_URL, https://api.anthropic.com/v1",
@@ -170,7 +169,8 @@ const struct opt opts_table[] = {
 		    "--unix-socket "
 		    "--server --openai-base-url --api-endpoint",
 	.help = "the server, such as localhost:8000, https://host/v1 or "
-		"unix:/run/llm.sock"},
+		"unix:/run/llm.sock; repeatable, each with its share: "
+		"BASE,weight=2,max=64"},
     {.name = "backend",
 	.arg = "NAME",
 	.group = OPTS_BACKEND,

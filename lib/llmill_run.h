@@ -91,11 +91,13 @@ struct llmill_run_conf {
 	const char *backend; /* "http", "exec", "coproc", "echo[:SCRIPT]";
 				NULL: exec when command is set, else http */
 	const char *const *command;
-	const char *api;   /* of http: "openai", "anthropic"; NULL: openai */
-	const char *url;   /* NULL: where llmill_find_place says; also
-			      "unix:/run/llm.sock" */
-	bool url_recalled; /* it stands only in a database: a key goes there
-			      when it is named, or by default */
+	const char *api; /* of http: "openai", "anthropic"; NULL: openai */
+	const char *const *urls; /* servers that do the same, NULL-terminated:
+				    "gpu1:8000,weight=2,max=64", also
+				    "unix:/run/llm.sock"; NULL: where
+				    llmill_find_place says */
+	bool urls_recalled; /* they stand only in a database: a key goes there
+			       when it is named, or by default */
 	const char *model;
 	const char *system;
 	const char *const *params;  /* "KEY=VALUE" */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Options → backend settings. Where a key may go is decided here and nowhere
- * else: a key that was not named for it never reaches a plain-http address.
+ * Options → backend settings.
  */
 #include "api/backend.h"
 
 #include <string.h>
 
+#include "api/endpoints.h"
 #include "api/params.h"
 #include "api/usual.h"
 #include "api/way.h"
@@ -40,44 +40,6 @@ resolve_api(struct backend *backend, const struct llmill_run_conf *conf,
 	    "--api %s: there is no such API; there are %s", name, api_names());
 }
 
-/* A URL out of a database is trusted no more than the database, unless it is
- * the one that would be taken anyhow. */
-static int
-judge_recalled_url(struct backend *backend, const struct llmill_place *place,
-    bool *from_environment, struct err *err)
-{
-	struct url url;
-
-	if (url_read(&url, place->url, backend->chat.api, err) == -1)
-		return -1;
-	backend->url_is_strange = strcmp(url.base, backend->url.base) != 0;
-	*from_environment =
-	    !backend->url_is_strange && place->url_variable != NULL;
-	url_free(&url);
-	return 0;
-}
-
-static int
-resolve_url(struct backend *backend, const struct llmill_run_conf *conf,
-    bool *from_environment, struct err *err)
-{
-	const struct api *api = backend->chat.api;
-	const char *text = conf->url;
-	struct llmill_place place;
-
-	usual_place(api, &place);
-	*from_environment = place.url_variable != NULL && text == NULL;
-	if (text == NULL)
-		text = place.url;
-	if (url_read(&backend->url, text, api, err) == -1)
-		return -1;
-	backend->chat.url = backend->url.chat;
-	if (conf->url_recalled)
-		return judge_recalled_url(
-		    backend, &place, from_environment, err);
-	return 0;
-}
-
 static int
 read_key(struct backend *backend, const struct llmill_run_conf *conf,
     struct err *err)
@@ -105,47 +67,6 @@ read_key(struct backend *backend, const struct llmill_run_conf *conf,
 		return 0;
 	backend->key_source = usual;
 	return secret_set(key, value, usual, err);
-}
-
-/* A key goes over https; over plain http only where it was meant for that
- * address, and to another machine only when that was allowed in so many
- * words. */
-static int
-judge_key(struct backend *backend, const struct llmill_run_conf *conf,
-    bool url_from_environment, struct err *err)
-{
-	bool named = conf->key_file != NULL || conf->key_env != NULL;
-	const char *usual = backend->chat.api->key_variable;
-
-	if (backend->chat.key.text == NULL)
-		return 0;
-	if (backend->url_is_strange && !named) {
-		secret_free(&backend->chat.key);
-		backend->key_source = NULL;
-		log_say(LOG_WARN,
-		    "no key is sent to %s, which stands only in the database; "
-		    "give -u, --key-env or --key-file if it belongs there",
-		    backend->url.base);
-		return 0;
-	}
-	if (backend->url.https)
-		return 0;
-	if (!named && !url_from_environment) {
-		secret_free(&backend->chat.key);
-		backend->key_source = NULL;
-		backend->key_withheld = true;
-		log_say(LOG_INFO,
-		    "%s was not sent to %s: name it with --key-env %s if it "
-		    "belongs there",
-		    usual, backend->url.base, usual + 1);
-		return 0;
-	}
-	if (backend->url.private_host || conf->allow_http_key)
-		return 0;
-	return err_set(err, ERR_USAGE,
-	    "a key would go unencrypted to %s: use https, or say "
-	    "--allow-http-key",
-	    backend->url.base);
 }
 
 static int
@@ -219,8 +140,6 @@ static int
 resolve_http(struct backend *backend, const struct llmill_run_conf *conf,
     struct err *err)
 {
-	bool from_environment;
-
 	backend->chat.agent = "llmill/" LLMILL_VERSION;
 	backend->chat.model = conf->model;
 	backend->chat.headers = conf->headers;
@@ -230,9 +149,9 @@ resolve_http(struct backend *backend, const struct llmill_run_conf *conf,
 	if (check_utf8("-m", conf->model, err) == -1 ||
 	    resolve_system(backend, conf, err) == -1 ||
 	    resolve_api(backend, conf, err) == -1 ||
-	    resolve_url(backend, conf, &from_environment, err) == -1 ||
+	    endpoints_resolve(backend, conf, err) == -1 ||
 	    read_key(backend, conf, err) == -1 ||
-	    judge_key(backend, conf, from_environment, err) == -1 ||
+	    endpoints_judge_key(backend, conf, err) == -1 ||
 	    way_resolve(backend, conf, err) == -1)
 		return -1;
 	return resolve_params(backend, conf, err);
@@ -325,7 +244,8 @@ records_name_models(const struct prompts *prompts)
 bool
 backend_asks_model(const struct backend *backend)
 {
-	return backend->url.models != NULL && backend->chat.model == NULL &&
+	return backend->chat.endpoint_count > 0 &&
+	       backend->chat.model == NULL &&
 	       !records_name_models(backend->chat.prompts);
 }
 
@@ -339,6 +259,24 @@ refuse_choice(struct buf *names, struct err *err)
 	    err, ERR_USAGE, "which model? say -m with one of: %s", names->data);
 }
 
+/* The first server that answers at all is asked. */
+static int
+ask_models(struct backend *backend, int stop_fd, enum outcome *outcome,
+    struct err *err)
+{
+	struct buf *names = &backend->found_model;
+	int count = -1;
+
+	for (uint32_t i = 0; i < backend->chat.endpoint_count; i++) {
+		buf_clear(names);
+		count =
+		    models_ask(&backend->chat, i, names, stop_fd, outcome, err);
+		if (count >= 0 || !outcome_trait(*outcome)->blames_server)
+			break;
+	}
+	return count;
+}
+
 int
 backend_find_model(struct backend *backend, int stop_fd, enum outcome *outcome,
     struct err *err)
@@ -349,8 +287,7 @@ backend_find_model(struct backend *backend, int stop_fd, enum outcome *outcome,
 	*outcome = OUTCOME_OK;
 	if (!backend_asks_model(backend))
 		return 0;
-	count = models_ask(
-	    &backend->chat, &backend->url, names, stop_fd, outcome, err);
+	count = ask_models(backend, stop_fd, outcome, err);
 	if (count == -1)
 		return -1;
 	if (count > 1)
@@ -380,7 +317,7 @@ backend_free(struct backend *backend)
 {
 	secret_free(&backend->chat.key);
 	way_free(backend);
-	url_free(&backend->url);
+	endpoints_free(backend);
 	buf_free(&backend->params);
 	buf_free(&backend->plan_params);
 	buf_free(&backend->found_model);

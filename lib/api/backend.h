@@ -6,6 +6,7 @@
 #include "chat/chat.h"
 #include "chat/url.h"
 #include "data/plan.h"
+#include "run/route.h"
 
 struct err;
 struct llmill_run_conf;
@@ -17,11 +18,15 @@ struct llmill_run_conf;
  */
 struct backend {
 	struct chat_conf chat;
-	struct plan plan;	/* without prompts yet */
-	struct url url;		/* http only */
+	struct plan plan;		    /* without prompts yet */
+	struct url urls[MSG_ENDPOINTS_MAX]; /* http only: of the endpoints */
+	struct route_conf servers[MSG_ENDPOINTS_MAX];
+	struct {
+		bool meant;   /* the environment names it, as it does the key */
+		bool strange; /* it stands only in a database */
+	} trusts[MSG_ENDPOINTS_MAX];
 	struct buf found_model; /* asked of the server; empty when not */
 	int64_t timeout_ns;	/* of one attempt */
-	bool url_is_strange;	/* it stands only in a database */
 	bool key_withheld;	/* the API's own, from a plain-http URL */
 	const char *key_source; /* for messages: "$OPENAI_API_KEY"; NULL */
 	struct buf params;	/* raw JSON object, keys sorted */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api/backend.h"
+#include "api/endpoints.h"
 #include "api/estimate.h"
 #include "api/words.h"
 #include "base/json.h"
@@ -86,16 +87,34 @@ in_argument(const char *const *command)
 
 /* ---- for people ---- */
 
+/* The other servers, and what each is to get. */
+static void
+put_others(struct buf *out, const struct backend *backend)
+{
+	const uint32_t count = backend->chat.endpoint_count;
+
+	if (count > 1)
+		buf_printf(out, "\nservers: %u, by share\n", (unsigned)count);
+	for (uint32_t i = 0; count > 1 && i < count; i++) {
+		buf_add_text(out, "  ");
+		endpoints_put(backend, i, out);
+		if (http_key_header(&backend->chat, i) == NULL &&
+		    backend->chat.key.text != NULL)
+			buf_add_text(out, " (without the key)");
+		buf_add_byte(out, '\n');
+	}
+}
+
 static void
 put_http(struct buf *out, const struct dry *dry, const struct record *record)
 {
 	const struct backend *backend = dry->backend;
 	const char *const *headers = backend->chat.headers;
 
-	const char *key_header = http_key_header(&backend->chat, &backend->url);
+	const char *key_header = http_key_header(&backend->chat, 0);
 	const char *own_header = http_own_header(&backend->chat);
 
-	buf_printf(out, "POST %s\n", backend->url.chat);
+	buf_printf(out, "POST %s\n", backend->urls[0].chat);
 	if (key_header != NULL)
 		buf_printf(out, "%s: %s(from %s)\n", key_header,
 		    strcmp(key_header, "Authorization") == 0 ? "Bearer " : "",
@@ -108,6 +127,7 @@ put_http(struct buf *out, const struct dry *dry, const struct record *record)
 	buf_add_text(out, "Content-Type: application/json\n\n");
 	http_build_request(&backend->chat, record, out);
 	buf_add_byte(out, '\n');
+	put_others(out, backend);
 	if (dry->asks_model)
 		buf_add_text(out,
 		    "\nmodel: none was named; the server would be asked, and "
@@ -253,9 +273,10 @@ put_json_http(
     struct buf *out, const struct dry *dry, const struct record *record)
 {
 	const struct backend *backend = dry->backend;
-	bool sends_key = http_key_header(&backend->chat, &backend->url) != NULL;
+	bool sends_key = http_key_header(&backend->chat, 0) != NULL;
 
-	json_put_text(out, "url", span_of(backend->url.chat));
+	json_put_text(out, "url", span_of(backend->urls[0].chat));
+	endpoints_put_list(backend, "servers", out);
 	json_put_text(
 	    out, "key_from", span_of(sends_key ? backend->key_source : NULL));
 	json_put_bool(out, "asks_model", dry->asks_model);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/endpoints.h"
 #include "api/mill.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -63,15 +64,22 @@ void
 journal_begin(const struct mill *mill)
 {
 	const struct backend *backend = &mill->backend;
-	const char *url = backend->url.base;
+	struct buf urls;
 
+	buf_init(&urls, SIZE_MAX / 4);
+	for (uint32_t i = 0; i < backend->chat.endpoint_count; i++) {
+		buf_add_text(&urls, i > 0 ? " " : "");
+		endpoints_put(backend, i, &urls);
+	}
+	buf_add_byte(&urls, '\0');
 	log_say(LOG_INFO,
 	    "llmill " LLMILL_VERSION " begins prompts=%u to_do=%u workers=%u "
 	    "backend=%s url=%s database=%s plan=%s",
 	    (unsigned)mill->count, (unsigned)mill->stats.asked,
 	    (unsigned)mill->conf->workers, backend->chat.kind->name,
-	    url != NULL ? url : "none",
+	    urls.failed || urls.size == 1 ? "none" : urls.data,
 	    mill->db_path != NULL ? mill->db_path : "none", mill->digest);
+	buf_free(&urls);
 }
 
 void

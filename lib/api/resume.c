@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "data/recall.h"
 #include "llmill_run.h"
+#include "wire/msg.h"
 
 #define SETTINGS_MAX_BYTES ((size_t)512 << 20)
 
@@ -23,6 +24,7 @@ struct llmill_recalled {
 	char *backend;	    /* "echo:SCRIPT" */
 	const char **items; /* "KEY=VALUE", NULL-terminated */
 	size_t item_count;
+	const char *urls[MSG_ENDPOINTS_MAX + 1]; /* NULL-terminated */
 };
 
 /* Gives a string without a NUL inside, or NULL. */
@@ -191,14 +193,29 @@ take_headers(struct llmill_recalled *recalled, struct json *headers)
 	}
 }
 
+static void
+take_urls(struct llmill_recalled *recalled, struct json *urls,
+    struct llmill_run_conf *conf)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < json_count(urls) && i < MSG_ENDPOINTS_MAX; i++) {
+		const char *url = string_of(json_at(urls, i));
+
+		if (url != NULL)
+			recalled->urls[count++] = url;
+	}
+	conf->urls = count > 0 ? recalled->urls : NULL;
+	conf->urls_recalled = count > 0;
+}
+
 static int
 take_settings(struct llmill_recalled *recalled, struct llmill_run_conf *conf)
 {
 	struct json *root = recalled->root;
 
 	conf->api = string_of(json_get(root, "api"));
-	conf->url = string_of(json_get(root, "url"));
-	conf->url_recalled = conf->url != NULL;
+	take_urls(recalled, json_get(root, "urls"), conf);
 	take_running(root, conf);
 	take_headers(recalled, json_get(root, "headers"));
 	if (take_plan(recalled, json_get(root, "plan"), conf) == -1 ||

@@ -297,6 +297,8 @@ fill_coord(struct mill *mill, struct coord_conf *coord)
 		    .words = journal_words,
 		},
 	    .timeout_ns = mill->backend.timeout_ns,
+	    .servers = mill->backend.servers,
+	    .server_count = mill->backend.chat.endpoint_count,
 	    .is_server = strcmp(mill->backend.chat.kind->name, "http") == 0,
 	    .workers_least = workers_least(conf),
 	    .used_requests = mill->used_requests,

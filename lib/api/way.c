@@ -21,6 +21,17 @@ environment(const char *name)
 	return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
+/* A proxy may, too. */
+static bool
+may_speak_tls(const struct backend *backend)
+{
+	for (uint32_t i = 0; i < backend->chat.endpoint_count; i++)
+		if (backend->urls[i].https ||
+		    backend->chat.endpoints[i].proxy != NULL)
+			return true;
+	return false;
+}
+
 static int
 resolve_trust(struct backend *backend, const struct llmill_run_conf *conf,
     struct err *err)
@@ -31,9 +42,7 @@ resolve_trust(struct backend *backend, const struct llmill_run_conf *conf,
 	    .directory_from = "$SSL_CERT_DIR",
 	};
 
-	/* A proxy may speak TLS, too. */
-	if (!backend->url.https && backend->chat.proxy == NULL &&
-	    conf->cacert == NULL)
+	if (!may_speak_tls(backend) && conf->cacert == NULL)
 		return 0;
 	if (trust.file == NULL) {
 		trust.file = environment("SSL_CERT_FILE");
@@ -48,17 +57,21 @@ int
 way_resolve(struct backend *backend, const struct llmill_run_conf *conf,
     struct err *err)
 {
-	if (!backend->url.loopback && curl_proxy_find(backend->url.https,
-					  &backend->chat.proxy, err) == -1)
-		return -1;
+	for (uint32_t i = 0; i < backend->chat.endpoint_count; i++)
+		if (!backend->urls[i].loopback &&
+		    curl_proxy_find(backend->urls[i].https,
+			&backend->chat.endpoints[i].proxy, err) == -1)
+			return -1;
 	return resolve_trust(backend, conf, err);
 }
 
 void
 way_free(struct backend *backend)
 {
-	curl_proxy_free(backend->chat.proxy);
-	backend->chat.proxy = NULL;
+	for (uint32_t i = 0; i < backend->chat.endpoint_count; i++) {
+		curl_proxy_free(backend->chat.endpoints[i].proxy);
+		backend->chat.endpoints[i].proxy = NULL;
+	}
 	curl_trust_close(backend->chat.trust);
 	backend->chat.trust = NULL;
 }

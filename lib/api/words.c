@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "api/backend.h"
+#include "api/endpoints.h"
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -142,7 +143,7 @@ put_settings(struct buf *out, const struct llmill_run_conf *conf,
 
 	buf_add_byte(out, '{');
 	json_put_text(out, "api", span_of(api != NULL ? api->name : NULL));
-	json_put_text(out, "url", span_of(backend->url.base));
+	endpoints_put_list(backend, "urls", out);
 	json_put_text(out, "key_from", span_of(backend->key_source));
 	json_put_text(out, "cacert", span_of(conf->cacert));
 	put_header_names(out, conf->headers);

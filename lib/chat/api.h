@@ -16,6 +16,7 @@ struct json;
 struct api_shape {
 	bool stream; /* piece by piece */
 	bool usage;  /* and, where that must be asked for, with token counts */
+	const char *url; /* by whom; NULL: by anybody */
 };
 
 /* A parameter that goes out under another name than it was given. */

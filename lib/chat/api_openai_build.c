@@ -13,10 +13,10 @@
 
 /* Append the token limit, unless a parameter says one. */
 static void
-put_limit(struct api_draft *draft)
+put_limit(struct api_draft *draft, const char *url)
 {
 	const struct chat_conf *conf = draft->conf;
-	bool openai = conf->url != NULL && url_is_openai(conf->url);
+	bool openai = url != NULL && url_is_openai(url);
 
 	if (conf->max_tokens <= 0 || api_draft_has_param(draft, "max_tokens") ||
 	    api_draft_has_param(draft, "max_completion_tokens"))
@@ -107,7 +107,7 @@ api_openai_build(const struct chat_conf *conf, const struct record *record,
 	struct api_draft draft;
 
 	api_draft_begin(&draft, conf, &api_openai, record, body);
-	put_limit(&draft);
+	put_limit(&draft, shape->url);
 	put_shape(body, shape);
 	json_put_key(body, "messages");
 	if (api_draft_is_null(draft.messages))

@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "base/secret.h"
 #include "data/prompts.h"
-#include "wire/reply.h"
+#include "wire/msg.h"
 
 struct api;
 struct curl_proxy;
@@ -23,6 +23,13 @@ struct err;
  * in chat.c.
  */
 
+/* One of several servers that do the same. */
+struct chat_endpoint {
+	const char *url;	  /* complete, …/chat/completions */
+	struct curl_proxy *proxy; /* NULL: none is asked */
+	bool keyless;		  /* the key is not for this one */
+};
+
 /* Settings of all backends; plain data, filled before the nursery opens and
  * inherited by every worker. Pointers are lent for the whole run. */
 struct chat_conf {
@@ -34,7 +41,8 @@ struct chat_conf {
 	uint64_t random_seed;	 /* for scripted faults */
 
 	/* http */
-	const char *url;    /* complete, …/chat/completions */
+	struct chat_endpoint endpoints[MSG_ENDPOINTS_MAX];
+	uint32_t endpoint_count;
 	const char *model;  /* NULL: none sent */
 	const char *system; /* NULL: none */
 	const char *params; /* raw JSON object of body parameters, or NULL */
@@ -48,7 +56,6 @@ struct chat_conf {
 	int64_t connect_timeout_ms;
 	int64_t first_byte_ns;	  /* of the body, from hand-out; 0: no limit */
 	int64_t stall_ns;	  /* between two bytes of it; 0: no limit */
-	struct curl_proxy *proxy; /* NULL: none is asked */
 	struct curl_trust *trust; /* who vouches for a server; NULL: whom
 				     libcurl trusts */
 	const char *agent;	  /* User-Agent; NULL: "llmill" */
@@ -66,6 +73,7 @@ struct chat_request {
 	uint32_t index;	  /* of the prompt */
 	uint32_t attempt; /* from 1 */
 	uint32_t worker;  /* slot, from 0 */
+	uint32_t endpoint;
 	struct record record;
 	int64_t started_ns; /* when the job came */
 	int64_t allowed_ns; /* the whole call, from started_ns */

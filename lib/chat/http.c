@@ -2,12 +2,11 @@
 /*
  * The http backend: joins those that know one thing each, the transport (curl),
  * the dialect (api_*), pieces (stream) and the meaning of a status (retry).
- * Here are a worker's settings and its calls; what a response is worth stands
- * in http_take.c.
+ * Here are a worker's calls; what the settings say of them stands in
+ * http_conf.c, what a response is worth in http_take.c.
  */
 #include "chat/http.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,11 +15,8 @@
 #include "base/json.h"
 #include "base/secret.h"
 #include "chat/chat.h"
-#include "chat/curl_proxy.h"
-#include "chat/header.h"
 #include "chat/http_impl.h"
 #include "chat/kinds.h"
-#include "chat/url.h"
 
 #define REQUEST_CAP_BYTES ((size_t)1 << 30)  /* a bug, not a prompt */
 #define ENVELOPE_BYTES ((size_t)1 << 20)     /* JSON around an answer */
@@ -29,76 +25,7 @@
 #define REQUEST_ID_CAP_BYTES ((size_t)4 << 10)
 /* Of a stream: what surrounds a text of a few bytes takes some 250. */
 #define RAW_CAP_BYTES ((size_t)16 << 20)
-#define KEY_AS_BEARER "Authorization"
 #define KEEP_ROOM_BYTES ((size_t)1 << 20) /* between two calls */
-
-static const struct api *
-dialect(const struct chat_conf *conf)
-{
-	return conf->api != NULL ? conf->api : &api_openai;
-}
-
-static int
-judge_params(struct json *params, const struct api *api, struct err *err)
-{
-	const char *const *name = api->reserved;
-
-	if (!json_is_object(params))
-		return err_set(
-		    err, ERR_USAGE, "request parameters: not a JSON object");
-	while (*name != NULL && json_get(params, *name) == NULL)
-		name++;
-	if (*name == NULL)
-		return 0;
-	return err_set(err, ERR_USAGE,
-	    "-p %s=… cannot be given: that part of a request is made of the "
-	    "input, -s and --stream",
-	    *name);
-}
-
-static int
-check_params(const struct chat_conf *conf, struct err *err)
-{
-	struct json *root;
-	struct err reason;
-	int result;
-
-	if (conf->params == NULL)
-		return 0;
-	root = json_parse(span_of(conf->params), &reason);
-	if (root == NULL)
-		return err_set(
-		    err, ERR_USAGE, "request parameters: %s", reason.text);
-	result = judge_params(root, dialect(conf), err);
-	json_free(root);
-	return result;
-}
-
-static int
-http_check(const struct chat_conf *conf, struct err *err)
-{
-	struct url url;
-
-	if (conf->url == NULL)
-		return err_set(err, ERR_USAGE, "http needs a URL");
-	if (url_read(&url, conf->url, dialect(conf), err) == -1)
-		return -1;
-	url_free(&url);
-	if (header_has_control(conf->key.text))
-		return err_set(err, ERR_USAGE, "the key holds a control byte");
-	if (header_has_control(conf->model))
-		return err_set(
-		    err, ERR_USAGE, "the model's name holds a control byte");
-	if (conf->connect_timeout_ms <= 0)
-		return err_set(
-		    err, ERR_USAGE, "the connect timeout must be over 0");
-	for (size_t i = 0; conf->headers != NULL && conf->headers[i] != NULL;
-	     i++) {
-		if (header_check(conf->headers[i], i + 1, err) == -1)
-			return -1;
-	}
-	return check_params(conf, err);
-}
 
 static int
 http_prepare(const struct chat_conf *conf, struct err *err)
@@ -108,88 +35,6 @@ http_prepare(const struct chat_conf *conf, struct err *err)
 	return curl_client_prepare(err);
 }
 
-const char *
-http_key_header(const struct chat_conf *conf, const struct url *url)
-{
-	const char *name = url->azure ? "api-key" : dialect(conf)->key_header;
-
-	if (conf->key.text == NULL || header_has(conf->headers, name) ||
-	    header_has(conf->headers, KEY_AS_BEARER))
-		return NULL;
-	return name;
-}
-
-const char *
-http_own_header(const struct chat_conf *conf)
-{
-	const char *line = dialect(conf)->header;
-
-	return line != NULL && !header_has(conf->headers, line) ? line : NULL;
-}
-
-/* Gives "Authorization: Bearer KEY" for the caller to free; "" when none is
- * due, NULL without memory. */
-static char *
-make_key_line(const struct chat_conf *conf, const struct url *url)
-{
-	const char *name = http_key_header(conf, url);
-	bool bearer;
-	char *line;
-
-	if (name == NULL)
-		return strdup("");
-	bearer = strcmp(name, KEY_AS_BEARER) == 0;
-	if (asprintf(&line, "%s: %s%s", name, bearer ? "Bearer " : "",
-		conf->key.text) == -1)
-		return NULL;
-	return line;
-}
-
-struct curl_client *
-http_open_client(const struct chat_conf *conf, const struct url *url, bool get)
-{
-	struct curl_client_conf client_conf = {
-	    .get = get,
-	    .socket = url->socket,
-	    .peer = url->peer,
-	    .agent = conf->agent != NULL ? conf->agent : "llmill",
-	    .proxy = conf->proxy,
-	    .trust = conf->trust,
-	    .connect_timeout_ms = conf->connect_timeout_ms,
-	};
-	const char *own_line = http_own_header(conf);
-	struct curl_client *client = NULL;
-	char *request = url_request(url, get ? url->models : url->chat);
-	const char **lines;
-	char *key_line;
-	size_t count = 0;
-
-	while (conf->headers != NULL && conf->headers[count] != NULL)
-		count++;
-	lines = calloc(count + 4, sizeof(*lines));
-	key_line = make_key_line(conf, url);
-	if (request == NULL || lines == NULL || key_line == NULL)
-		goto out;
-	if (count > 0)
-		memcpy(lines, conf->headers, count * sizeof(*lines));
-	if (!get && !header_has(conf->headers, "Content-Type"))
-		lines[count++] = "Content-Type: application/json";
-	if (own_line != NULL)
-		lines[count++] = own_line;
-	if (key_line[0] != '\0')
-		lines[count++] = key_line;
-	client_conf.url = request;
-	client_conf.headers = lines;
-	client = curl_client_open(&client_conf, NULL);
-out:
-	if (key_line != NULL)
-		explicit_bzero(key_line, strlen(key_line));
-	free(key_line);
-	free(lines);
-	free(request);
-	return client;
-}
-
 static void
 http_close(void *self)
 {
@@ -197,7 +42,10 @@ http_close(void *self)
 
 	if (http == NULL)
 		return;
-	curl_client_close(http->client);
+	for (uint32_t i = 0;
+	     http->ends != NULL && i < http->conf->endpoint_count; i++)
+		curl_client_close(http->ends[i].client);
+	free(http->ends);
 	json_free(http->root);
 	buf_free(&http->request);
 	buf_free(&http->sentence);
@@ -211,18 +59,45 @@ http_close(void *self)
 }
 
 static struct api_shape
-first_shape(const struct chat_conf *conf)
+first_shape(const struct chat_conf *conf, uint32_t endpoint)
 {
-	return (struct api_shape){.stream = conf->stream, .usage = true};
+	return (struct api_shape){
+	    .stream = conf->stream,
+	    .usage = true,
+	    .url = conf->endpoints[endpoint].url,
+	};
 }
 
 void
 http_build_request(
     const struct chat_conf *conf, const struct record *record, struct buf *body)
 {
-	const struct api_shape shape = first_shape(conf);
+	const struct api_shape shape = first_shape(conf, 0);
 
-	dialect(conf)->build(conf, record, &shape, body);
+	http_dialect(conf)->build(conf, record, &shape, body);
+}
+
+/* Talk to that endpoint from now on; each keeps its connection. Gives false
+ * when that cannot be. */
+static bool
+turn_to(struct http *http, uint32_t endpoint)
+{
+	struct http_end *end = &http->ends[endpoint];
+
+	http->end = end;
+	if (end->client != NULL)
+		return true;
+	end->conf = &http->conf->endpoints[endpoint];
+	end->shape = first_shape(http->conf, endpoint);
+	end->client = http_open_client(http->conf, endpoint, false);
+	return end->client != NULL;
+}
+
+static void
+refuse_client(struct reply *reply)
+{
+	reply->outcome = OUTCOME_OUT_OF_MEMORY;
+	reply->error = span_of("the HTTP client cannot be made");
 }
 
 static void *
@@ -230,17 +105,14 @@ http_open(const struct chat_conf *conf, uint32_t worker, struct reply *reply)
 {
 	size_t answer_cap = conf->answer_cap_bytes + ENVELOPE_BYTES;
 	struct http *http = calloc(1, sizeof(*http));
-	struct url url;
 
 	(void)worker;
 	if (http_has_secret(conf))
 		secret_guard_process();
-	if (http == NULL ||
-	    url_read(&url, conf->url, dialect(conf), NULL) == -1)
+	if (http == NULL)
 		goto fail;
 	http->conf = conf;
-	http->api = dialect(conf);
-	http->shape = first_shape(conf);
+	http->api = http_dialect(conf);
 	buf_init(&http->request, REQUEST_CAP_BYTES);
 	buf_init(&http->sentence, SENTENCE_CAP_BYTES);
 	buf_init(&http->error, ERROR_CAP_BYTES);
@@ -250,14 +122,12 @@ http_open(const struct chat_conf *conf, uint32_t worker, struct reply *reply)
 	    answer_cap > RAW_CAP_BYTES ? answer_cap : RAW_CAP_BYTES);
 	answer_init(&http->answer, answer_cap);
 	stream_init(&http->stream, http->api, &http->answer, answer_cap);
-	http->client = http_open_client(conf, &url, false);
-	url_free(&url);
-	if (http->client != NULL)
+	http->ends = calloc(conf->endpoint_count, sizeof(*http->ends));
+	if (http->ends != NULL && turn_to(http, 0))
 		return http;
 fail:
 	http_close(http);
-	reply->outcome = OUTCOME_OUT_OF_MEMORY;
-	reply->error = span_of("the HTTP client cannot be made");
+	refuse_client(reply);
 	return NULL;
 }
 
@@ -269,35 +139,15 @@ forget(struct buf *buf)
 	buf_clear(buf);
 }
 
-bool
-http_has_key(const struct chat_conf *conf)
-{
-	return conf->key.text != NULL || header_has_secret(conf->headers);
-}
-
-bool
-http_has_secret(const struct chat_conf *conf)
-{
-	return http_has_key(conf) || curl_proxy_has_secret(conf->proxy);
-}
-
-size_t
-http_redact(const struct chat_conf *conf, char *text, size_t size)
-{
-	size = secret_redact(&conf->key, text, size);
-	size = curl_proxy_redact(conf->proxy, text, size);
-	return header_redact(conf->headers, text, size);
-}
-
 /* It is the server's to choose, so it can be anything. */
 static struct span
 find_request_id(struct http *http)
 {
-	struct span id = curl_client_header(http->client, "x-request-id");
+	struct span id = curl_client_header(http->end->client, "x-request-id");
 	struct buf *own = &http->request_id;
 
 	if (id.data == NULL)
-		id = curl_client_header(http->client, "request-id");
+		id = curl_client_header(http->end->client, "request-id");
 	if (id.data == NULL || buf_add(own, id.data, id.size) == -1)
 		return span_of(NULL);
 	own->size = http_redact(http->conf, own->data, own->size);
@@ -343,14 +193,15 @@ ask(struct http *http, const struct chat_request *request, struct reply *reply)
 	};
 
 	begin(http, reply);
-	http->api->build(conf, &request->record, &http->shape, &http->request);
+	http->api->build(
+	    conf, &request->record, &http->end->shape, &http->request);
 	if (http->request.failed) {
 		reply->outcome = OUTCOME_OUT_OF_MEMORY;
 		reply->error = span_of("no memory for the request");
 		return;
 	}
 	post.body = buf_span(&http->request);
-	curl_client_post(http->client, &post, &response);
+	curl_client_post(http->end->client, &post, &response);
 	reply->http_status = response.status;
 	reply->request_id = find_request_id(http);
 	if (response.first_byte_ns >= request->started_ns)
@@ -391,13 +242,18 @@ static void
 http_call(void *self, const struct chat_request *request, struct reply *reply)
 {
 	struct http *http = self;
-	const struct api_shape before = http->shape;
+	struct api_shape before;
 
+	if (!turn_to(http, request->endpoint)) {
+		refuse_client(reply);
+		return;
+	}
+	before = http->end->shape;
 	ask(http, request, reply);
-	while (reshape(http, reply, &http->shape))
+	while (reshape(http, reply, &http->end->shape))
 		ask(http, request, reply);
 	if (reply->outcome == OUTCOME_BAD_REQUEST)
-		http->shape = before;
+		http->end->shape = before;
 }
 
 const struct chat chat_http = {

@@ -14,14 +14,20 @@ struct reply;
  * What http.c (a worker's calls) and http_take.c (what a response is worth)
  * share.
  */
+struct http_end {
+	const struct chat_endpoint *conf;
+	struct curl_client *client; /* NULL: not asked yet */
+	struct api_shape shape; /* what this server takes, as far as known */
+};
+
 struct http {
 	const struct chat_conf *conf;
 	const struct api *api;
-	struct curl_client *client;
-	struct api_shape shape; /* what this server takes, as far as known */
-	struct buf request;	/* body of the call at hand */
-	struct buf sentence;	/* an error before the gate */
-	struct buf error;	/* and behind it */
+	struct http_end *ends; /* as many as conf has */
+	struct http_end *end;  /* of the call at hand */
+	struct buf request;    /* body of the call at hand */
+	struct buf sentence;   /* an error before the gate */
+	struct buf error;      /* and behind it */
 	struct buf request_id;
 	struct buf scratch;
 

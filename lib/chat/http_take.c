@@ -63,9 +63,9 @@ http_take_piece(void *arg, struct span piece)
 
 	if (!http->piece_judged) {
 		http->piece_judged = true;
-		http->is_stream =
-		    begins_as(curl_client_header(http->client, "content-type"),
-			"text/event-stream");
+		http->is_stream = begins_as(
+		    curl_client_header(http->end->client, "content-type"),
+		    "text/event-stream");
 	}
 	if (!http->is_stream)
 		return CURL_PIECE_GATHER;
@@ -221,7 +221,7 @@ static void
 judge_refusal(
     struct http *http, const struct api_error *said, struct reply *reply)
 {
-	struct curl_client *client = http->client;
+	struct curl_client *client = http->end->client;
 	const struct retry_facts facts = {
 	    .status = reply->http_status,
 	    .should_retry = curl_client_header(client, "x-should-retry"),
@@ -235,8 +235,8 @@ judge_refusal(
 
 	reply->outcome = retry_judge(&facts, &reply->retry_after_ms);
 	buf_printf(&http->sentence, "HTTP %d: ", facts.status);
-	if (facts.status == 407 && http->conf->proxy != NULL) {
-		curl_proxy_put_name(http->conf->proxy, &http->sentence);
+	if (facts.status == 407 && http->end->conf->proxy != NULL) {
+		curl_proxy_put_name(http->end->conf->proxy, &http->sentence);
 		buf_add_text(
 		    &http->sentence, " wants a user name and a password; ");
 	}
@@ -251,7 +251,7 @@ take_refusal(
     struct http *http, struct curl_response *response, struct reply *reply)
 {
 	struct buf *sentence = &http->sentence;
-	struct span place = curl_client_header(http->client, "location");
+	struct span place = curl_client_header(http->end->client, "location");
 	struct api_error said;
 	struct span body;
 	bool has_message;

@@ -14,7 +14,6 @@
 #include "chat/curl.h"
 #include "chat/http.h"
 #include "chat/retry.h"
-#include "chat/url.h"
 
 #define MODELS_CAP_BYTES ((size_t)16 << 20) /* hundreds of long entries */
 #define MODELS_WITHIN_NS (30 * CLOCK_S)	    /* a list, not a generation */
@@ -97,8 +96,8 @@ refuse(const struct chat_conf *conf, const struct curl_response *response,
 }
 
 int
-models_ask(const struct chat_conf *conf, const struct url *url,
-    struct buf *names, int stop_fd, enum outcome *outcome, struct err *err)
+models_ask(const struct chat_conf *conf, uint32_t endpoint, struct buf *names,
+    int stop_fd, enum outcome *outcome, struct err *err)
 {
 	struct curl_request request = {
 	    .cap_bytes = MODELS_CAP_BYTES,
@@ -113,7 +112,7 @@ models_ask(const struct chat_conf *conf, const struct url *url,
 	*outcome = OUTCOME_OK;
 	if (curl_client_prepare(err) == -1)
 		return -1;
-	client = http_open_client(conf, url, true);
+	client = http_open_client(conf, endpoint, true);
 	if (client == NULL)
 		return err_set_memory(err, "HTTP client");
 	curl_client_post(client, &request, &response);

@@ -117,10 +117,13 @@ static enum order
 read_order(
     const struct worker *worker, const struct frame *frame, struct msg_job *job)
 {
+	/* Where there is no URL there is one endpoint all the same. */
+	uint32_t endpoints = worker->conf->endpoint_count;
+
 	if (msg_get_stop(frame))
 		return ORDER_LEAVE;
-	/* There is one endpoint, as there is one URL. */
-	if (msg_get_job(frame, job) && job->endpoint == 0 &&
+	if (msg_get_job(frame, job) &&
+	    job->endpoint < (endpoints > 0 ? endpoints : 1) &&
 	    job->index < prompts_count(worker->conf->prompts))
 		return ORDER_JOB;
 	return ORDER_GARBAGE;
@@ -203,6 +206,7 @@ serve(struct worker *worker, const struct msg_job *job)
 	    .index = job->index,
 	    .attempt = job->attempt,
 	    .worker = worker->child->slot,
+	    .endpoint = job->endpoint,
 	    .record = prompts_at(conf->prompts, job->index),
 	    .started_ns = now_ns,
 	    .allowed_ns = job->allowed_ms * CLOCK_MS,

@@ -34,9 +34,14 @@ open_route(struct coord *coord)
 	pace_init(
 	    &pace, conf->wait_server_first_ns, conf->wait_server_later_ns);
 	pace.learns = conf->is_server;
+	for (uint32_t i = 0; i < conf->server_count && conf->server_count > 1;
+	     i++)
+		conf->stats->servers[conf->stats->server_count++].name =
+		    conf->servers[i].name;
 	return route_init(&coord->route,
-	    conf->servers != NULL ? conf->servers : &nameless,
-	    conf->servers != NULL ? conf->server_count : 1, conf->count, &pace);
+	    conf->server_count > 0 ? conf->servers : &nameless,
+	    conf->server_count > 0 ? conf->server_count : 1, conf->count,
+	    &pace);
 }
 
 struct coord *

@@ -40,8 +40,8 @@ struct coord_conf {
 	struct sched_policy policy;
 	struct pool_conf pool;		  /* slots, late_after, grace, … */
 	int64_t timeout_ns;		  /* of one attempt */
-	const struct route_conf *servers; /* NULL: a single one without name */
-	uint32_t server_count;
+	const struct route_conf *servers; /* lent */
+	uint32_t server_count;		  /* 0: a single one without name */
 	bool is_server; /* something that has limits of its own is called: not
 			   by all workers at once, and at the rate it allows */
 	uint32_t workers_least; /* 0: always all of the pool's slots */

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "run/pace.h"
+#include "wire/msg.h"
 #include "wire/outcome.h"
 
 /*
@@ -14,7 +15,7 @@
  * its prompts go to the others. With a single one all is as its pace says.
  * Pure.
  */
-#define ROUTE_ENDS_MAX 64
+#define ROUTE_ENDS_MAX MSG_ENDPOINTS_MAX
 #define ROUTE_NONE UINT32_MAX
 
 struct route_conf {

@@ -59,8 +59,11 @@ coord_tell_servers(struct coord *coord, const struct pool_report *report,
 	    (!was_down && route_is_down(&coord->route, end)))
 		snprintf(coord->server_error, sizeof(coord->server_error), "%s",
 		    why);
-	if (was_down != route_is_down(&coord->route, end))
-		say_change(coord, end, !was_down, why);
+	if (was_down == route_is_down(&coord->route, end))
+		return;
+	say_change(coord, end, !was_down, why);
+	if (coord->route.count > 1 && route_all_down(&coord->route))
+		log_say(LOG_NOTE, "%s", coord_say_wait(coord));
 }
 
 /* Prompts that only this server blamed go to the others. */

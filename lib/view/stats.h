@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/hist.h"
+#include "wire/msg.h"
 #include "wire/outcome.h"
 
 /*
@@ -14,8 +15,7 @@
  */
 #define STATS_RATE_SLOTS 10 /* seconds that the current rate looks back */
 
-#define STATS_SERVERS_MAX 64
-
+/* One of several, as long as the run lasts and its summary is told. */
 struct stats_server {
 	const char *name; /* lent */
 	uint64_t answers;
@@ -49,7 +49,7 @@ struct stats {
 	uint64_t killed;       /* workers we killed: late or garbled */
 	uint64_t births;       /* workers started */
 	uint64_t late_answers; /* came after we had asked to give up */
-	struct stats_server servers[STATS_SERVERS_MAX];
+	struct stats_server servers[MSG_ENDPOINTS_MAX];
 	uint32_t server_count; /* 0: a single one */
 	uint32_t in_flight;
 	uint32_t waiting; /* prompts that wait for their next try */

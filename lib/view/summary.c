@@ -235,6 +235,21 @@ list_tokens(struct buf *list, const struct stats *stats)
 			text, sizeof(text)));
 }
 
+static void
+put_servers(
+    const struct line_page *page, const struct stats *stats, struct buf *list)
+{
+	for (uint32_t i = 0; i < stats->server_count; i++) {
+		const struct stats_server *server = &stats->servers[i];
+		char text[32];
+
+		buf_printf(list, "%s answered %s", server->name,
+		    text_count(server->answers, text, sizeof(text)));
+		line_add(list, server->failures, "failure", "failures");
+		put_list(page, i == 0 ? "servers:" : " ", list);
+	}
+}
+
 /* What happened on the way, each line only if it has anything to say. */
 static void
 put_events(
@@ -257,6 +272,7 @@ put_events(
 	put_list(page, "latency:", list);
 	list_tokens(list, stats);
 	put_list(page, "tokens:", list);
+	put_servers(page, stats, list);
 }
 
 /* A path or a command: one line, whatever its length, to be copied. */

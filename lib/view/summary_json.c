@@ -91,6 +91,24 @@ put_examples(struct buf *out, const struct summary_facts *facts)
 	buf_add_byte(out, '}');
 }
 
+/* Of several servers, what each did. */
+static void
+put_servers(struct buf *out, const struct stats *stats)
+{
+	if (stats->server_count == 0)
+		return;
+	json_put_key(out, "servers");
+	buf_add_byte(out, '[');
+	for (uint32_t i = 0; i < stats->server_count; i++) {
+		buf_add_text(out, i > 0 ? ",{" : "{");
+		json_put_text(out, "name", span_of(stats->servers[i].name));
+		put_count(out, "answers", stats->servers[i].answers);
+		put_count(out, "failures", stats->servers[i].failures);
+		buf_add_byte(out, '}');
+	}
+	buf_add_byte(out, ']');
+}
+
 static void
 put_json_counts(struct buf *out, const struct summary_facts *facts)
 {
@@ -121,6 +139,7 @@ put_json_counts(struct buf *out, const struct summary_facts *facts)
 	summary_put_latency(out, &stats->latency);
 	put_count(out, "input_tokens", stats->input_tokens);
 	put_count(out, "output_tokens", stats->output_tokens);
+	put_servers(out, stats);
 }
 
 void

@@ -48,7 +48,7 @@ begins(
 static bool
 job_in_range(const struct msg_job *job)
 {
-	return job->attempt >= 1 &&
+	return job->attempt >= 1 && job->endpoint < MSG_ENDPOINTS_MAX &&
 	       in_range(job->allowed_ms, 1, MSG_TIME_MAX_MS);
 }
 

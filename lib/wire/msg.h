@@ -26,6 +26,7 @@ enum msg_kind {
 };
 
 #define MSG_JOB_MAX_BYTES 512	/* one outstanding, so a write never blocks */
+#define MSG_ENDPOINTS_MAX 64	/* base URLs of a run */
 #define MSG_WORD_MAX_BYTES 4096 /* of a HELLO's and a WORD's text */
 #define MSG_TIME_MAX_MS (INT64_C(10) * 366 * 86400 * 1000) /* ten years */
 #define MSG_TOKENS_MAX INT64_C(1000000000000)		   /* of one call */
@@ -38,7 +39,7 @@ struct msg_job {
 	uint32_t index;	    /* of the prompt, from 0 */
 	uint32_t attempt;   /* from 1, over all tries of this run */
 	int64_t allowed_ms; /* > 0, from now to the answer */
-	uint32_t endpoint;  /* which base URL, from 0 */
+	uint32_t endpoint;  /* which base URL, 0 … MSG_ENDPOINTS_MAX - 1 */
 };
 
 /* Ready, or the reason why it can never be. */

@@ -129,7 +129,6 @@ def test_bad_values_are_named(mill, args):
     ("--timeout", "--timeout wants TIME"),
     ("--timeout --json", "--timeout wants TIME, but --json follows"),
     ("--", "-- wants a command behind it"),
-    ("-u a -u b", "-u, --url is given twice"),
     ("--db x --no-db", "--db and --no-db exclude each other"),
     ("--require-db --no-db", "--require-db and --no-db exclude"),
     ("--new --db x", "--new and --db exclude"),

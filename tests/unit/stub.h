@@ -100,7 +100,8 @@ start(const char *script)
 	stub->conf = (struct chat_conf){
 	    .kind = &chat_http,
 	    .answer_cap_bytes = 64 << 10,
-	    .url = stub->url,
+	    .endpoints = {{.url = stub->url}},
+	    .endpoint_count = 1,
 	    .model = "m",
 	    .connect_timeout_ms = 10000,
 	};

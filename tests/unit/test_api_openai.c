@@ -28,8 +28,8 @@ assert_text(struct span text, const char *want)
 /* ---- requests ---- */
 
 static void
-assert_request(struct chat_conf conf, const char *prompt, const char *record,
-    const char *want)
+assert_shaped(const struct api_shape *shape, struct chat_conf conf,
+    const char *prompt, const char *record, const char *want)
 {
 	const struct record full = {
 	    .text = span_of(prompt), .body = span_of(record)};
@@ -37,13 +37,20 @@ assert_request(struct chat_conf conf, const char *prompt, const char *record,
 	struct buf body;
 
 	buf_init(&body, (size_t)1 << 20);
-	api_openai.build(&conf, &full, &(struct api_shape){0}, &body);
+	api_openai.build(&conf, &full, shape, &body);
 	assert_false(body.failed);
 	assert_text(buf_span(&body), want);
 	root = json_parse(buf_span(&body), NULL);
 	assert_non_null(root);
 	json_free(root);
 	buf_free(&body);
+}
+
+static void
+assert_request(struct chat_conf conf, const char *prompt, const char *record,
+    const char *want)
+{
+	assert_shaped(&(struct api_shape){0}, conf, prompt, record, want);
 }
 
 static void
@@ -98,7 +105,7 @@ own_messages_go_out_untouched(void **state)
 			    "[{\"type\":\"text\", \"text\":\"\\u00e4\"}]} ]}";
 
 	(void)state;
-	assert_request((struct chat_conf){.url = NULL}, "shown", plain,
+	assert_request((struct chat_conf){.model = NULL}, "shown", plain,
 	    "{\"messages\":[ {\"role\":\"user\",\"content\":"
 	    "[{\"type\":\"text\", \"text\":\"\\u00e4\"}]} ]}");
 	assert_request((struct chat_conf){.system = "s"}, "shown", plain,
@@ -125,15 +132,16 @@ own_system_message_stays_alone(void **state)
 static void
 token_limit_has_the_name_the_server_knows(void **state)
 {
+	const struct api_shape local = {
+	    .url = "http://127.0.0.1:8000/v1/chat/completions"};
+	const struct api_shape openai = {
+	    .url = "https://api.openai.com/v1/chat/completions"};
+
 	(void)state;
-	assert_request((struct chat_conf){.max_tokens = 9,
-			   .url = "http://127.0.0.1:8000/v1/chat/completions"},
-	    "hi", NULL,
+	assert_shaped(&local, (struct chat_conf){.max_tokens = 9}, "hi", NULL,
 	    "{\"max_tokens\":9,\"messages\":"
 	    "[{\"role\":\"user\",\"content\":\"hi\"}]}");
-	assert_request((struct chat_conf){.max_tokens = 9,
-			   .url = "https://api.openai.com/v1/chat/completions"},
-	    "hi", NULL,
+	assert_shaped(&openai, (struct chat_conf){.max_tokens = 9}, "hi", NULL,
 	    "{\"max_completion_tokens\":9,\"messages\":"
 	    "[{\"role\":\"user\",\"content\":\"hi\"}]}");
 }

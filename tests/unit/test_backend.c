@@ -31,6 +31,15 @@ forget_environment(void **state)
 	return 0;
 }
 
+static void
+set_url(struct llmill_run_conf *conf, const char *url)
+{
+	static const char *urls[] = {NULL, NULL};
+
+	urls[0] = url;
+	conf->urls = url != NULL ? urls : NULL;
+}
+
 /* The usual options. */
 static struct llmill_run_conf
 options(const char *url)
@@ -39,7 +48,7 @@ options(const char *url)
 
 	llmill_run_conf_init(&conf);
 	conf.model = "m";
-	conf.url = url;
+	set_url(&conf, url);
 	return conf;
 }
 
@@ -74,9 +83,9 @@ a_key_from_the_environment_goes_over_https(void **state)
 	assert_int_equal(key_goes(&conf), 0);
 	setenv("OPENAI_API_KEY", KEY, 1);
 	assert_int_equal(key_goes(&conf), 1);
-	conf.url = NULL;
+	set_url(&conf, NULL);
 	assert_int_equal(key_goes(&conf), 1);
-	conf.url = "https://127.0.0.1:8443";
+	set_url(&conf, "https://127.0.0.1:8443");
 	assert_int_equal(key_goes(&conf), 1);
 }
 
@@ -127,17 +136,17 @@ a_named_key_goes_over_http_to_near_addresses_only(void **state)
 	setenv("OTHER_KEY", KEY, 1);
 	conf.key_env = "OTHER_KEY";
 	for (size_t i = 0; i < 3; i++) {
-		conf.url = near[i];
+		set_url(&conf, near[i]);
 		assert_int_equal(key_goes(&conf), 1);
 	}
-	conf.url = "http://example.org/v1";
+	set_url(&conf, "http://example.org/v1");
 	assert_int_equal(key_goes(&conf), -1);
-	conf.url = "http://8.8.8.8/v1";
+	set_url(&conf, "http://8.8.8.8/v1");
 	assert_int_equal(key_goes(&conf), -1);
 	conf.allow_http_key = true;
 	assert_int_equal(key_goes(&conf), 1);
 	conf.allow_http_key = false;
-	conf.url = "https://example.org/v1";
+	set_url(&conf, "https://example.org/v1");
 	assert_int_equal(key_goes(&conf), 1);
 }
 
@@ -187,8 +196,10 @@ expect_url(const char *option, const char *base)
 	struct err err;
 
 	assert_int_equal(backend_resolve(&backend, &conf, &err), 0);
-	assert_string_equal(backend.url.base, base);
-	assert_string_equal(backend.chat.url, backend.url.chat);
+	assert_string_equal(backend.urls[0].base, base);
+	assert_int_equal(backend.chat.endpoint_count, 1);
+	assert_string_equal(
+	    backend.chat.endpoints[0].url, backend.urls[0].chat);
 	backend_free(&backend);
 }
 
@@ -217,7 +228,7 @@ a_bad_url_is_refused_and_nothing_is_left(void **state)
 	setenv("OPENAI_API_KEY", KEY, 1);
 	assert_int_equal(backend_resolve(&backend, &conf, &err), -1);
 	assert_int_equal(err.class, ERR_USAGE);
-	conf.url = "https://user:" KEY "@example.org";
+	set_url(&conf, "https://user:" KEY "@example.org");
 	assert_int_equal(key_goes(&conf), -1);
 	backend_free(&backend); /* once more does no harm */
 }
@@ -326,6 +337,69 @@ the_plan_keeps_parameters_and_max_tokens(void **state)
 	    "{\"seed\":1,\"top_p\":0.90}");
 }
 
+/* ---- several servers ---- */
+
+static void
+a_key_goes_to_those_it_may_go_to(void **state)
+{
+	static const char *const urls[] = {
+	    "https://a.example/v1", "http://10.0.0.1:8000", NULL};
+	struct llmill_run_conf conf = options(NULL);
+	struct backend backend;
+	struct err err;
+
+	(void)state;
+	conf.urls = urls;
+	setenv("OPENAI_API_KEY", KEY, 1);
+	assert_int_equal(backend_resolve(&backend, &conf, &err), 0);
+	assert_non_null(backend.chat.key.text);
+	assert_false(backend.chat.endpoints[0].keyless);
+	assert_true(backend.chat.endpoints[1].keyless);
+	backend_free(&backend);
+	conf.key_env = "OPENAI_API_KEY"; /* named: meant for all */
+	assert_int_equal(backend_resolve(&backend, &conf, &err), 0);
+	assert_false(backend.chat.endpoints[1].keyless);
+	backend_free(&backend);
+}
+
+static void
+a_named_key_is_refused_if_it_may_not_go_to_one(void **state)
+{
+	static const char *const urls[] = {
+	    "https://a.example/v1", "http://a.example:8000", NULL};
+	struct llmill_run_conf conf = options(NULL);
+
+	(void)state;
+	conf.urls = urls;
+	setenv("MINE", KEY, 1);
+	conf.key_env = "MINE";
+	assert_int_equal(key_goes(&conf), -1);
+}
+
+static void
+servers_on_one_host_are_called_by_their_whole_url(void **state)
+{
+	static const char *const urls[] = {"http://10.0.0.1/a/v1,weight=3",
+	    "http://10.0.0.2/v1,max=5,weight=2", "http://10.0.0.1/b/v1", NULL};
+	struct llmill_run_conf conf = options(NULL);
+	struct backend backend;
+	struct err err;
+
+	(void)state;
+	conf.urls = urls;
+	assert_int_equal(backend_resolve(&backend, &conf, &err), 0);
+	assert_int_equal(backend.chat.endpoint_count, 3);
+	assert_string_equal(backend.servers[0].name, "http://10.0.0.1/a/v1");
+	assert_string_equal(backend.servers[1].name, "10.0.0.2:80");
+	assert_string_equal(backend.servers[2].name, "http://10.0.0.1/b/v1");
+	assert_int_equal(backend.servers[0].weight, 3);
+	assert_int_equal(backend.servers[0].out_max, 0);
+	assert_int_equal(backend.servers[1].weight, 2);
+	assert_int_equal(backend.servers[1].out_max, 5);
+	assert_int_equal(backend.servers[2].weight, 1);
+	backend_free(&backend);
+}
+
 int
 main(void)
 {
@@ -336,6 +410,9 @@ main(void)
 	    CASE(an_unnamed_key_goes_to_the_url_from_the_environment),
 	    CASE(a_named_key_goes_over_http_to_near_addresses_only),
 	    CASE(a_named_key_must_be_there),
+	    CASE(a_key_goes_to_those_it_may_go_to),
+	    CASE(a_named_key_is_refused_if_it_may_not_go_to_one),
+	    CASE(servers_on_one_host_are_called_by_their_whole_url),
 	    cmocka_unit_test_setup_teardown(
 		a_key_file_is_read_and_beats_the_environment, scratch_enter,
 		scratch_leave),

@@ -156,7 +156,8 @@ kept_connection_reset_while_sending_is_no_failure(void **state)
 	}
 	snprintf(stub.url, sizeof(stub.url), "http://127.0.0.1:%d/v1",
 	    ntohs(address.sin_port));
-	stub.conf = (struct chat_conf){.url = stub.url,
+	stub.conf = (struct chat_conf){.endpoints = {{.url = stub.url}},
+	    .endpoint_count = 1,
 	    .answer_cap_bytes = 1 << 20,
 	    .connect_timeout_ms = 10000};
 	reply = call(&stub, "small");
@@ -196,9 +197,11 @@ large_body_waits_for_no_permission(void **state)
 static void
 refused_port_names_address_and_reason(void **state)
 {
-	struct stub stub = {.conf = {.url = "http://127.0.0.1:9/v1",
-				.answer_cap_bytes = 1000,
-				.connect_timeout_ms = 10000}};
+	struct stub stub = {
+	    .conf = {.endpoints = {{.url = "http://127.0.0.1:9/v1"}},
+		.endpoint_count = 1,
+		.answer_cap_bytes = 1000,
+		.connect_timeout_ms = 10000}};
 	struct reply reply = call(&stub, "hello");
 
 	(void)state;
@@ -212,9 +215,11 @@ refused_port_names_address_and_reason(void **state)
 static void
 unknown_host_is_no_server(void **state)
 {
-	struct stub stub = {.conf = {.url = "http://no-such-host.invalid/v1",
-				.answer_cap_bytes = 1000,
-				.connect_timeout_ms = 10000}};
+	struct stub stub = {
+	    .conf = {.endpoints = {{.url = "http://no-such-host.invalid/v1"}},
+		.endpoint_count = 1,
+		.answer_cap_bytes = 1000,
+		.connect_timeout_ms = 10000}};
 	struct reply reply = call(&stub, "hello");
 
 	(void)state;
@@ -247,7 +252,8 @@ unanswered_connect_is_timeout_connect(void **state)
 	}
 	snprintf(stub.url, sizeof(stub.url), "127.0.0.1:%d",
 	    ntohs(address.sin_port));
-	stub.conf = (struct chat_conf){.url = stub.url,
+	stub.conf = (struct chat_conf){.endpoints = {{.url = stub.url}},
+	    .endpoint_count = 1,
 	    .answer_cap_bytes = 1000,
 	    .connect_timeout_ms = 250};
 	reply = call(&stub, "hello");
@@ -268,7 +274,7 @@ tls_to_a_plain_server_is_tls(void **state)
 
 	(void)state;
 	snprintf(url, sizeof(url), "https%s", stub->url + strlen("http"));
-	stub->conf.url = url;
+	stub->conf.endpoints[0].url = url;
 	reply = call(stub, "hello");
 	assert_outcome(&reply, OUTCOME_TLS);
 	assert_holds(reply.error, "TLS with 127.0.0.1:");
@@ -466,8 +472,9 @@ proxy_of_environment_is_asked_for_others(void **state)
 
 	(void)state;
 	setenv("http_proxy", stub->url, 1);
-	stub->conf.url = "http://model.example/v1";
-	assert_int_equal(curl_proxy_find(false, &stub->conf.proxy, NULL), 0);
+	stub->conf.endpoints[0].url = "http://model.example/v1";
+	assert_int_equal(
+	    curl_proxy_find(false, &stub->conf.endpoints[0].proxy, NULL), 0);
 	reply = call(stub, "hello");
 	assert_outcome(&reply, OUTCOME_OK);
 	root = read_request(stub, 0);
@@ -477,13 +484,14 @@ proxy_of_environment_is_asked_for_others(void **state)
 	setenv("http_proxy", "http://127.0.0.1:9", 1);
 	chat_http.close(stub->self);
 	stub->self = NULL;
-	curl_proxy_free(stub->conf.proxy);
-	assert_int_equal(curl_proxy_find(false, &stub->conf.proxy, NULL), 0);
+	curl_proxy_free(stub->conf.endpoints[0].proxy);
+	assert_int_equal(
+	    curl_proxy_find(false, &stub->conf.endpoints[0].proxy, NULL), 0);
 	reply = call(stub, "hello");
 	assert_outcome(&reply, OUTCOME_NO_SERVER);
 	assert_text(reply.error, "cannot connect to the proxy 127.0.0.1:9 "
 				 "($http_proxy): Connection refused");
-	curl_proxy_free(stub->conf.proxy);
+	curl_proxy_free(stub->conf.endpoints[0].proxy);
 	unsetenv("http_proxy");
 	stop(stub);
 }

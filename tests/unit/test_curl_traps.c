@@ -82,9 +82,11 @@ head_and_body_go_out_in_one_write(void **state)
 static void
 slow_name_lookup_ends_with_the_connect_timeout(void **state)
 {
-	struct stub stub = {.conf = {.url = "http://" SLOW_HOST "/v1",
-				.answer_cap_bytes = 1000,
-				.connect_timeout_ms = 200}};
+	struct stub stub = {
+	    .conf = {.endpoints = {{.url = "http://" SLOW_HOST "/v1"}},
+		.endpoint_count = 1,
+		.answer_cap_bytes = 1000,
+		.connect_timeout_ms = 200}};
 	int64_t began_ns = clock_now_ns();
 	struct sigaction action;
 	struct reply reply;
@@ -106,9 +108,11 @@ slow_name_lookup_ends_with_the_connect_timeout(void **state)
 static void
 slow_name_lookup_is_given_up_when_told_to(void **state)
 {
-	struct stub stub = {.conf = {.url = "http://" SLOW_HOST "/v1",
-				.answer_cap_bytes = 1000,
-				.connect_timeout_ms = 10000}};
+	struct stub stub = {
+	    .conf = {.endpoints = {{.url = "http://" SLOW_HOST "/v1"}},
+		.endpoint_count = 1,
+		.answer_cap_bytes = 1000,
+		.connect_timeout_ms = 10000}};
 	int64_t began_ns = clock_now_ns();
 	struct reply reply;
 	int read_end;

@@ -81,7 +81,7 @@ azure_url_gets_key_as_api_key(void **state)
 	(void)state;
 	snprintf(
 	    url, sizeof(url), "%s/deployments/gpt?api-version=1", stub->url);
-	stub->conf.url = url;
+	stub->conf.endpoints[0].url = url;
 	stub->conf.key = (struct secret){.text = key, .size = strlen(key)};
 	reply = call(stub, "hello");
 	assert_outcome(&reply, OUTCOME_OK);
@@ -274,7 +274,8 @@ prepare_guards_a_process_with_a_key(void **state)
 {
 	static const char *const headers[] = {"x-api-key: sk-012345", NULL};
 	char key[] = "sk-0123456789";
-	struct chat_conf conf = {.url = "http://127.0.0.1/v1"};
+	struct chat_conf conf = {
+	    .endpoints = {{.url = "http://127.0.0.1/v1"}}, .endpoint_count = 1};
 
 	(void)state;
 	assert_int_equal(dumpable_when_prepared(&conf), 1);
@@ -289,7 +290,10 @@ static void
 check_refuses_what_cannot_be_sent(void **state)
 {
 	const struct chat_conf good = {
-	    .url = "http://127.0.0.1/v1", .connect_timeout_ms = 1};
+	    .endpoints = {{.url = "http://127.0.0.1/v1"}},
+	    .endpoint_count = 1,
+	    .connect_timeout_ms = 1,
+	};
 	static const char *const broken[] = {"X-A: b\r\nX-Evil: c", NULL};
 	static const char *const shapeless[] = {"sk-0123456789", NULL};
 	static const char *const framing[] = {"content-length: 3", NULL};
@@ -322,7 +326,7 @@ check_refuses_what_cannot_be_sent(void **state)
 	assert_int_equal(chat_http.check(&conf, &err), -1);
 	assert_int_equal(err.class, ERR_USAGE);
 	conf = good;
-	conf.url = "ftp://host";
+	conf.endpoints[0].url = "ftp://host";
 	assert_int_equal(chat_http.check(&conf, &err), -1);
 }
 

@@ -23,14 +23,8 @@ static enum outcome met; /* by the last call of ask */
 static int
 ask(const struct stub *stub, struct buf *names, struct err *err)
 {
-	struct url url;
-	int count;
-
 	buf_init(names, NAMES_CAP_BYTES);
-	assert_int_equal(url_read(&url, stub->url, &api_openai, err), 0);
-	count = models_ask(&stub->conf, &url, names, -1, &met, err);
-	url_free(&url);
-	return count;
+	return models_ask(&stub->conf, 0, names, -1, &met, err);
 }
 
 static void
@@ -64,8 +58,12 @@ models_refuses_an_empty_list(void **state)
 static void
 models_says_that_nobody_answers(void **state)
 {
-	struct stub nobody = {.url = "http://127.0.0.1:1/v1",
-	    .conf = {.connect_timeout_ms = 1000}};
+	struct stub nobody = {
+	    .conf = {
+		.endpoints = {{.url = "http://127.0.0.1:1/v1"}},
+		.endpoint_count = 1,
+		.connect_timeout_ms = 1000,
+	    }};
 	struct err err = {0};
 	struct buf names;
 

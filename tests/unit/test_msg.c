@@ -67,7 +67,7 @@ static const struct description descriptions[] = {
 	{{"ticket", U64, 5, 0, 0, 0}, {"index", U32, 5, 0, UINT32_MAX, 0},
 	    {"attempt", U32, 1, 1, UINT32_MAX, 1},
 	    {"allowed_ms", I64, 1000, 1, TEN_YEARS_MS, 1},
-	    {"endpoint", U32, 0, 0, UINT32_MAX, 0}}},
+	    {"endpoint", U32, 0, 0, MSG_ENDPOINTS_MAX - 1, 0}}},
     {MSG_STOP, msg_get_stop, 0, {{0}}},
     {MSG_HELLO, get_hello, 2,
 	{{"outcome", U8, 0, 0, OUTCOME_COUNT - 1, 0},

@@ -120,10 +120,14 @@ last_one_wins_but_lists_grow(void **state)
 }
 
 static void
-url_is_taken_once(void **state)
+every_url_is_taken(void **state)
 {
 	(void)state;
-	refuse(WORDS("-u", "http://a", "--url=http://b"), "given twice");
+	(void)state;
+	accept(WORDS("-u", "a", "--url=b,weight=2"));
+	assert_int_equal(opts.urls.count, 2);
+	assert_string_equal(opts.urls.items[0], "a");
+	assert_string_equal(opts.urls.items[1], "b,weight=2");
 	assert_null(strstr(err.text, "http://"));
 }
 
@@ -498,7 +502,7 @@ main(void)
 	    cmocka_unit_test(operands_and_options_mix),
 	    cmocka_unit_test(what_stands_behind_two_dashes_is_the_command),
 	    cmocka_unit_test(last_one_wins_but_lists_grow),
-	    cmocka_unit_test(url_is_taken_once),
+	    cmocka_unit_test(every_url_is_taken),
 	    cmocka_unit_test(quiet_and_verbose_are_settled_by_the_last),
 	    cmocka_unit_test(choices_and_their_short_forms),
 	    cmocka_unit_test(help_ends_reading),

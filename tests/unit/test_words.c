@@ -141,10 +141,11 @@ a_mask_that_does_not_fit_shows_nothing(void **state)
 static struct llmill_run_conf
 options(void)
 {
+	static const char *const urls[] = {"https://example.org/v1", NULL};
 	struct llmill_run_conf conf;
 
 	llmill_run_conf_init(&conf);
-	conf.url = "https://example.org/v1";
+	conf.urls = urls;
 	conf.model = "m";
 	return conf;
 }
@@ -174,7 +175,9 @@ settings_hold_header_names_but_no_value_and_no_key(void **state)
 	struct llmill_run_conf conf = options();
 	struct backend backend = {
 	    .key_source = "$OPENAI_API_KEY",
-	    .url.base = (char[]){"https://example.org/v1"},
+	    .urls[0].base = (char[]){"https://example.org/v1"},
+	    .servers[0].weight = 1,
+	    .chat.endpoint_count = 1,
 	    .chat.key = {(char[]){KEY}, sizeof(KEY) - 1},
 	};
 	struct buf out;
@@ -339,7 +342,7 @@ a_dry_run_of_a_command_shows_it_with_its_input(void **state)
 	struct llmill_run_conf conf = options();
 
 	(void)state;
-	conf.url = NULL;
+	conf.urls = NULL;
 	conf.model = NULL;
 	conf.command = command;
 	expect_dry_run(&conf, words);
