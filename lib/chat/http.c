@@ -17,6 +17,7 @@
 #include "chat/chat.h"
 #include "chat/http_impl.h"
 #include "chat/kinds.h"
+#include "chat/rates.h"
 
 #define REQUEST_CAP_BYTES ((size_t)1 << 30)  /* a bug, not a prompt */
 #define ENVELOPE_BYTES ((size_t)1 << 20)     /* JSON around an answer */
@@ -173,6 +174,24 @@ begin(struct http *http, struct reply *reply)
 	reply_init(reply);
 }
 
+static struct span
+header_of(void *client, const char *name)
+{
+	return curl_client_header(client, name);
+}
+
+static void
+take_rates(struct http *http, struct reply *reply)
+{
+	const struct rates_facts facts = {
+	    .header = header_of,
+	    .arg = http->end->client,
+	    .wall_ms = clock_wall_ms(),
+	};
+
+	rates_read(&facts, &reply->requests, &reply->tokens);
+}
+
 /* Ask once. */
 static void
 ask(struct http *http, const struct chat_request *request, struct reply *reply)
@@ -204,6 +223,7 @@ ask(struct http *http, const struct chat_request *request, struct reply *reply)
 	curl_client_post(http->end->client, &post, &response);
 	reply->http_status = response.status;
 	reply->request_id = find_request_id(http);
+	take_rates(http, reply);
 	if (response.first_byte_ns >= request->started_ns)
 		reply->first_byte_ms =
 		    (response.first_byte_ns - request->started_ns) / CLOCK_MS;

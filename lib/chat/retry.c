@@ -8,12 +8,10 @@
 
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include <bsd/string.h>
 
-/* What a server asks for beyond this is taken as this: 400 days. */
-#define AFTER_MAX_MS ((int64_t)400 * 24 * 3600 * 1000)
+#include "chat/when.h"
 
 static bool
 says(struct span text, const char *word)
@@ -41,84 +39,21 @@ is_named(const struct retry_facts *facts, const char *name)
 	return says(facts->error_code, name) || says(facts->error_type, name);
 }
 
-/* Read "2" or "0.25" in units of unit_ms. Gives false for anything else. */
-static bool
-read_decimal(struct span text, int64_t unit_ms, int64_t *value_ms)
-{
-	int64_t whole = 0;
-	int64_t part = 0;
-	int64_t scale = 1;
-	bool point = false;
-	size_t digits = 0;
-
-	for (size_t i = 0; i < text.size; i++) {
-		char byte = text.data[i];
-
-		if (byte == '.' && !point) {
-			point = true;
-			continue;
-		}
-		if (byte < '0' || byte > '9')
-			return false;
-		digits++;
-		if (!point && whole < AFTER_MAX_MS) {
-			whole = whole * 10 + (byte - '0');
-		} else if (point && scale < 1000000) {
-			part = part * 10 + (byte - '0');
-			scale *= 10;
-		}
-	}
-	if (digits == 0)
-		return false;
-	*value_ms =
-	    whole >= AFTER_MAX_MS / unit_ms
-		? AFTER_MAX_MS
-		: whole * unit_ms + (part * unit_ms + scale - 1) / scale;
-	return true;
-}
-
-/* RFC 9110 §5.6.7: the one in use and the two of old. */
-static bool
-read_date(struct span text, int64_t *wall_ms)
-{
-	static const char *const forms[] = {
-	    "%a, %d %b %Y %H:%M:%S GMT",
-	    "%A, %d-%b-%y %H:%M:%S GMT",
-	    "%a %b %d %H:%M:%S %Y",
-	};
-	char copy[64];
-
-	if (text.data == NULL || text.size >= sizeof(copy))
-		return false;
-	memcpy(copy, text.data, text.size);
-	copy[text.size] = '\0';
-	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-		struct tm tm = {.tm_isdst = 0};
-		const char *end = strptime(copy, forms[i], &tm);
-
-		if (end == NULL || *end != '\0')
-			continue;
-		*wall_ms = (int64_t)timegm(&tm) * 1000;
-		return true;
-	}
-	return false;
-}
-
 static int64_t
 read_after(const struct retry_facts *facts)
 {
 	int64_t value;
 
-	if (read_decimal(facts->retry_after_ms, 1, &value))
+	if (when_decimal(facts->retry_after_ms, 1, &value))
 		return value;
-	if (read_decimal(facts->retry_after, 1000, &value))
+	if (when_decimal(facts->retry_after, 1000, &value))
 		return value;
-	if (!read_date(facts->retry_after, &value))
+	if (!when_date(facts->retry_after, &value))
 		return -1;
 	value -= facts->wall_ms;
 	if (value < 0)
 		return 0;
-	return value < AFTER_MAX_MS ? value : AFTER_MAX_MS;
+	return value < WHEN_MAX_MS ? value : WHEN_MAX_MS;
 }
 
 struct name_meaning {

@@ -73,6 +73,7 @@ report_as(struct slot *slot, struct pool_report *report, enum pool_event event)
 	    .index = slot->index,
 	    .attempt = slot->attempt,
 	    .endpoint = slot->endpoint,
+	    .serial = slot->serial,
 	    .started_ns = slot->started_ns,
 	    .killed = slot->killed,
 	};

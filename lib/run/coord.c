@@ -147,6 +147,7 @@ hand_out(struct coord *coord)
 	    sched_next(coord->sched, coord->now_ns, &job.index, &job.attempt)) {
 		job.endpoint =
 		    route_pick(&coord->route, job.index, coord->now_ns);
+		job.serial = coord->route.ends[job.endpoint].pace.sent + 1;
 		if (!pool_give(coord->pool, &job, coord->now_ns)) {
 			sched_return(coord->sched, job.index);
 			continue;

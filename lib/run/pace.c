@@ -20,13 +20,27 @@ pace_init(struct pace *pace, int64_t wait_first_ns, int64_t wait_later_ns)
 	learn_init(&pace->learn);
 }
 
-/* The pause that was asked for, and the rate. */
+static int64_t
+later(int64_t one_ns, int64_t other_ns)
+{
+	return one_ns > other_ns ? one_ns : other_ns;
+}
+
+static int64_t
+quota_ns(const struct pace *pace, const struct quota *quota)
+{
+	return quota_due_ns(
+	    quota, pace->sent, pace->sent_ns, pace->sent - pace->back);
+}
+
+/* The pause that was asked for, the rate, and what is left. */
 static int64_t
 allowed_ns(const struct pace *pace)
 {
-	int64_t due_ns = learn_due_ns(&pace->learn);
+	int64_t due_ns = later(learn_due_ns(&pace->learn), pace->cool_until_ns);
 
-	return due_ns > pace->cool_until_ns ? due_ns : pace->cool_until_ns;
+	due_ns = later(due_ns, quota_ns(pace, &pace->requests));
+	return later(due_ns, quota_ns(pace, &pace->tokens));
 }
 
 int64_t
@@ -36,8 +50,7 @@ pace_due_ns(const struct pace *pace)
 		return allowed_ns(pace);
 	if (pace->probing)
 		return CLOCK_NEVER;
-	return pace->probe_at_ns > pace->cool_until_ns ? pace->probe_at_ns
-						       : pace->cool_until_ns;
+	return later(pace->probe_at_ns, pace->cool_until_ns);
 }
 
 bool
@@ -50,6 +63,8 @@ void
 pace_sent(struct pace *pace, uint32_t index, int64_t now_ns)
 {
 	learn_sent(&pace->learn, now_ns);
+	pace->sent++;
+	pace->sent_ns = now_ns;
 	pace->probing = pace->down_since_ns != -1;
 	pace->probe_index = index;
 }
@@ -133,6 +148,7 @@ pace_report(struct pace *pace, uint32_t index, enum outcome outcome,
 	bool is_probe = pace->probing && pace->probe_index == index;
 	bool away = is_away(pace, outcome);
 
+	pace->back++;
 	if (outcome == OUTCOME_RATE_LIMITED || outcome == OUTCOME_OVERLOADED)
 		cool(pace, outcome, retry_after_ns, started_ns, now_ns);
 	if (away && pace->down_since_ns == -1) {
@@ -151,6 +167,34 @@ pace_report(struct pace *pace, uint32_t index, enum outcome outcome,
 	pace->answered |= outcome_trait(outcome)->answers;
 	pace->down_since_ns = -1;
 	pace->probing = false;
+}
+
+static void
+take_one(struct quota *quota, const struct reply_quota *said, uint64_t serial,
+    double each, int64_t now_ns)
+{
+	if (said->remaining < 0 || said->reset_ms < 0 || each <= 0)
+		return;
+	quota_take(quota, serial, (int64_t)((double)said->remaining / each),
+	    clock_add(now_ns, said->reset_ms * CLOCK_MS), now_ns);
+}
+
+void
+pace_take_quota(struct pace *pace, uint64_t serial, const struct reply *reply,
+    int64_t now_ns)
+{
+	/* What an answer costs follows slowly what the last ones did. */
+	if (reply->input_tokens >= 0 && reply->output_tokens >= 0) {
+		double cost =
+		    (double)(reply->input_tokens + reply->output_tokens);
+
+		pace->tokens_each = pace->tokens_each > 0
+					? pace->tokens_each * 0.9 + cost * 0.1
+					: cost;
+	}
+	take_one(&pace->requests, &reply->requests, serial, 1, now_ns);
+	take_one(
+	    &pace->tokens, &reply->tokens, serial, pace->tokens_each, now_ns);
 }
 
 int64_t
@@ -178,5 +222,7 @@ pace_shift(struct pace *pace, int64_t slept_ns)
 bool
 pace_waits(const struct pace *pace, int64_t now_ns)
 {
-	return pace->down_since_ns != -1 || now_ns < pace->cool_until_ns;
+	return pace->down_since_ns != -1 || now_ns < pace->cool_until_ns ||
+	       now_ns < quota_ns(pace, &pace->requests) ||
+	       now_ns < quota_ns(pace, &pace->tokens);
 }

@@ -6,7 +6,9 @@
 #include <stdint.h>
 
 #include "run/learn.h"
+#include "run/quota.h"
 #include "wire/outcome.h"
+#include "wire/reply.h"
 
 /*
  * When may anybody be sent at all? One cool-down for the whole run after a
@@ -29,6 +31,14 @@ struct pace {
 			       too */
 	uint32_t failures;  /* in a row */
 	struct learn learn; /* the rate that is allowed */
+
+	/* what the server says is left */
+	struct quota requests;
+	struct quota tokens;
+	double tokens_each; /* of a request, on average; 0 unknown */
+	uint64_t sent;
+	uint64_t back;
+	int64_t sent_ns; /* the last one */
 };
 
 /* After a refusal that names no time. */
@@ -50,6 +60,11 @@ void pace_sent(struct pace *pace, uint32_t index, int64_t now_ns);
 /* An attempt that went out at started_ns came back. */
 void pace_report(struct pace *pace, uint32_t index, enum outcome outcome,
     int64_t retry_after_ns, int64_t started_ns, int64_t now_ns);
+
+/* The answer to a request says what is left; serial is what sent was when it
+ * had gone out. */
+void pace_take_quota(struct pace *pace, uint64_t serial,
+    const struct reply *reply, int64_t now_ns);
 
 /* From when on may one go out? 0: from now on; CLOCK_NEVER: not before the
  * probe that is out comes back. */

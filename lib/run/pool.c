@@ -340,6 +340,7 @@ pool_give(struct pool *pool, const struct pool_job *job, int64_t now_ns)
 	slot->index = job->index;
 	slot->attempt = job->attempt;
 	slot->endpoint = job->endpoint;
+	slot->serial = job->serial;
 	slot->started_ns = now_ns;
 	slot->answer_bytes = 0;
 	slot->slept_ns = 0;

@@ -37,6 +37,7 @@ struct pool_job {
 	uint32_t index; /* of the prompt */
 	uint32_t attempt;
 	uint32_t endpoint;  /* which server, from 0 */
+	uint64_t serial;    /* comes back with the report */
 	int64_t allowed_ns; /* > 0 */
 };
 
@@ -55,6 +56,7 @@ struct pool_report {
 	uint32_t index; /* of the prompt: POOL_DONE, POOL_LOST */
 	uint32_t attempt;
 	uint32_t endpoint;
+	uint64_t serial;
 	int64_t started_ns; /* of the attempt */
 	bool late;	    /* POOL_DONE after STOP was sent */
 	bool killed;	    /* by us */

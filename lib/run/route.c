@@ -74,7 +74,7 @@ is_freer(const struct route_end *one, const struct route_end *other)
 
 	if (load != other_load)
 		return load < other_load;
-	return one->sent * other_weight < other->sent * weight;
+	return one->pace.sent * other_weight < other->pace.sent * weight;
 }
 
 uint32_t
@@ -101,7 +101,6 @@ void
 route_sent(struct route *route, uint32_t end, uint32_t index, int64_t now_ns)
 {
 	route->ends[end].out++;
-	route->ends[end].sent++;
 	pace_sent(&route->ends[end].pace, index, now_ns);
 }
 
@@ -133,6 +132,13 @@ route_report(struct route *route, uint32_t number, uint32_t index,
 		count_answer(route, number);
 	else if (trait->blames_run)
 		end->blames++;
+}
+
+void
+route_take_quota(struct route *route, uint32_t end, uint64_t serial,
+    const struct reply *reply, int64_t now_ns)
+{
+	pace_take_quota(&route->ends[end].pace, serial, reply, now_ns);
 }
 
 void

@@ -29,7 +29,6 @@ struct route_end {
 	struct pace pace;
 	bool aside;	 /* never again: it cannot serve this run */
 	uint32_t out;	 /* in flight */
-	uint64_t sent;	 /* ever */
 	uint32_t blames; /* of the run, in a row, no answer between */
 };
 
@@ -62,6 +61,11 @@ void route_sent(
 void route_report(struct route *route, uint32_t end, uint32_t index,
     enum outcome outcome, int64_t retry_after_ns, int64_t started_ns,
     int64_t now_ns);
+
+/* Its answer says what is left; serial is how many had been sent there when it
+ * went out. */
+void route_take_quota(struct route *route, uint32_t end, uint64_t serial,
+    const struct reply *reply, int64_t now_ns);
 
 /* This one gets nothing any more. Bug if it is the last. */
 void route_set_aside(struct route *route, uint32_t end);

@@ -55,6 +55,8 @@ coord_tell_servers(struct coord *coord, const struct pool_report *report,
 
 	route_report(&coord->route, end, report->index, outcome, retry_after_ns,
 	    report->started_ns, coord->now_ns);
+	route_take_quota(
+	    &coord->route, end, report->serial, &report->reply, coord->now_ns);
 	if (outcome_trait(outcome)->blames_server ||
 	    (!was_down && route_is_down(&coord->route, end)))
 		snprintf(coord->server_error, sizeof(coord->server_error), "%s",

@@ -66,6 +66,7 @@ struct slot {
 	uint32_t index;
 	uint32_t attempt;
 	uint32_t endpoint;
+	uint64_t serial;
 	int64_t started_ns;
 	int64_t slept_ns; /* since then, all of us together */
 	int64_t allowed_ns;

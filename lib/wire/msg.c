@@ -158,6 +158,13 @@ reply_is_whole(const struct reply *reply)
 }
 
 static bool
+quota_in_range(const struct reply_quota *quota)
+{
+	return in_range(quota->remaining, -1, MSG_QUOTA_MAX) &&
+	       in_range(quota->reset_ms, -1, MSG_TIME_MAX_MS);
+}
+
+static bool
 reply_in_range(const struct reply *reply)
 {
 	return reply_is_whole(reply) && status_in_range(reply->http_status) &&
@@ -165,7 +172,23 @@ reply_in_range(const struct reply *reply)
 	       in_range(reply->first_byte_ms, -1, MSG_TIME_MAX_MS) &&
 	       in_range(reply->duration_ms, 0, MSG_TIME_MAX_MS) &&
 	       in_range(reply->input_tokens, -1, MSG_TOKENS_MAX) &&
-	       in_range(reply->output_tokens, -1, MSG_TOKENS_MAX);
+	       in_range(reply->output_tokens, -1, MSG_TOKENS_MAX) &&
+	       quota_in_range(&reply->requests) &&
+	       quota_in_range(&reply->tokens);
+}
+
+static void
+put_quota(struct buf *buf, const struct reply_quota *quota)
+{
+	frame_put_i64(buf, known(quota->remaining, -1, MSG_QUOTA_MAX, -1));
+	frame_put_i64(buf, known(quota->reset_ms, -1, MSG_TIME_MAX_MS, -1));
+}
+
+static void
+get_quota(struct frame_cursor *cursor, struct reply_quota *quota)
+{
+	quota->remaining = frame_get_i64(cursor);
+	quota->reset_ms = frame_get_i64(cursor);
 }
 
 void
@@ -189,6 +212,8 @@ msg_put_done(struct buf *buf, const struct msg_done *done)
 	frame_put_i64(buf, known(reply->duration_ms, 0, MSG_TIME_MAX_MS, 0));
 	frame_put_i64(buf, known(reply->input_tokens, -1, MSG_TOKENS_MAX, -1));
 	frame_put_i64(buf, known(reply->output_tokens, -1, MSG_TOKENS_MAX, -1));
+	put_quota(buf, &reply->requests);
+	put_quota(buf, &reply->tokens);
 	frame_put_bytes(buf, reply->text);
 	frame_put_bytes(buf, reply->error);
 	frame_put_bytes(buf, reply->request_id);
@@ -221,6 +246,8 @@ msg_get_done(const struct frame *frame, struct msg_done *done)
 	reply->duration_ms = frame_get_i64(&cursor);
 	reply->input_tokens = frame_get_i64(&cursor);
 	reply->output_tokens = frame_get_i64(&cursor);
+	get_quota(&cursor, &reply->requests);
+	get_quota(&cursor, &reply->tokens);
 	reply->text = frame_get_bytes(&cursor);
 	reply->error = frame_get_bytes(&cursor);
 	reply->request_id = frame_get_bytes(&cursor);

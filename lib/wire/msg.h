@@ -30,6 +30,7 @@ enum msg_kind {
 #define MSG_WORD_MAX_BYTES 4096 /* of a HELLO's and a WORD's text */
 #define MSG_TIME_MAX_MS (INT64_C(10) * 366 * 86400 * 1000) /* ten years */
 #define MSG_TOKENS_MAX INT64_C(1000000000000)		   /* of one call */
+#define MSG_QUOTA_MAX (INT64_C(1) << 40)
 
 /* A ticket has the slot's generation in its upper 32 bits, a sequence in the
  * lower: an answer to any other hand-out than the one outstanding is garbage.

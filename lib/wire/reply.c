@@ -13,5 +13,7 @@ reply_init(struct reply *reply)
 	    .first_byte_ms = -1,
 	    .input_tokens = -1,
 	    .output_tokens = -1,
+	    .requests = {-1, -1},
+	    .tokens = {-1, -1},
 	};
 }

@@ -8,6 +8,12 @@
 #include "base/buf.h"
 #include "wire/outcome.h"
 
+/* What a server says is left of a limit, and for how long: -1 unknown. */
+struct reply_quota {
+	int64_t remaining;
+	int64_t reset_ms; /* from the answer on */
+};
+
 /*
  * What came of one attempt, as a chat backend fills it, the wire carries it
  * and the store keeps it. Every span is lent by whoever filled it.
@@ -22,9 +28,11 @@ struct reply {
 	int64_t duration_ms;   /* since hand-out */
 	int64_t input_tokens;  /* -1 unknown */
 	int64_t output_tokens; /* -1 unknown */
-	struct span text;      /* the answer; none unless the outcome answers,
-				  or the first 64 KiB of one too long */
-	struct span error;     /* one sentence: the reason; none for answers */
+	struct reply_quota requests;
+	struct reply_quota tokens;
+	struct span text;  /* the answer; none unless the outcome answers,
+			      or the first 64 KiB of one too long */
+	struct span error; /* one sentence: the reason; none for answers */
 	struct span request_id;
 	struct span model; /* what the server says answered */
 	struct span finish_reason;

@@ -241,7 +241,7 @@ def test_no_process_shows_it(mill, server, canary):
     assert server.held.wait(20)
     processes = mill.processes("llmill")
     processes.append(Process(running.pid))
-    assert len(processes) >= 4
+    assert len(processes) >= 3  # coordinator, nursery, worker
     for process in processes:
         assert not canary.is_in(proc(process, "cmdline")), process
         if process.pid != running.pid or not canary.env:

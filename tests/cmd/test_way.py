@@ -45,7 +45,7 @@ def test_a_server_on_a_socket_is_asked_like_any_other(mill, path):
         "/v1/models", *["/v1/chat/completions"] * 20]
     assert len({line["connection"] for line in lines}) <= 3
     settings, = mill.sql("SELECT settings FROM llm_runs", db="a.db")[0]
-    assert json.loads(settings)["url"] == f"unix:{path}:/v1"
+    assert json.loads(settings)["urls"] == [f"unix:{path}:/v1"]
 
 
 @pytest.mark.parametrize("form, asked", [

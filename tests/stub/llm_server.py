@@ -24,6 +24,8 @@ can have beside them
     "bucket"   {"rate": R, "burst": B, "after": "exact", "ceil" or "none"}:
                a limit of R chat requests per second, of which B are saved
                up; over it 429 with Retry-After as said
+    "window"   {"limit": L, "seconds": S}: L chat requests in each S seconds,
+               over it 429; every answer says in headers what is left
     "bears"    K: a chat request while K others are answered gets 503
 Of the rules the first match wins; without one the default answer goes out.
 
@@ -343,10 +345,35 @@ class Bucket:
         return {"status": 429, "headers": headers, "delay": 0}
 
 
+class Window:
+    """A limit of requests in a fixed time, and headers that tell of it."""
+
+    def __init__(self, limit, seconds):
+        self.limit = self.left = limit
+        self.seconds = seconds
+        self.end = time.monotonic() + seconds
+
+    def count(self, do):
+        """Gives what to do with a request that is to be answered so."""
+        now = time.monotonic()
+        if now >= self.end:
+            self.left = self.limit
+            self.end = now + self.seconds
+        if self.left == 0:
+            do = {"status": 429, "delay": 0}
+        self.left = max(0, self.left - 1)
+        return {**do, "headers": {
+            **do.get("headers", {}),
+            "x-ratelimit-limit-requests": str(self.limit),
+            "x-ratelimit-remaining-requests": str(self.left),
+            "x-ratelimit-reset-requests": f"{self.end - now:.3f}s"}}
+
+
 class Server:
     """What all connections share: script, counters, log."""
 
     bucket = None
+    window = None
     bears = None
     busy = 0
 
@@ -356,6 +383,8 @@ class Server:
             self.bears = script.get("bears")
             if "bucket" in script:
                 self.bucket = Bucket(**script["bucket"])
+            if "window" in script:
+                self.window = Window(**script["window"])
             script = script.get("rules", [])
         else:
             self.models = ["stub-model"]
@@ -387,6 +416,8 @@ class Server:
         do = next((r.do for r in self.rules if r.fits(request)), {})
         if request.is_chat and self.bucket is not None:
             do = self.bucket.refuse() or do
+        if request.is_chat and self.window is not None:
+            do = self.window.count(do)
         if request.is_chat and self.bears and self.busy > self.bears:
             do = {"status": 503, "delay": 0}
         if do.get("close_kept") == "read" and connection.answered > 0:

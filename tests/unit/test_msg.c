@@ -42,7 +42,7 @@ struct description {
 	enum msg_kind kind;
 	bool (*get)(const struct frame *frame);
 	size_t count;
-	struct field fields[20];
+	struct field fields[24];
 };
 
 /* Decoders of one type: the message itself is not looked at. */
@@ -74,7 +74,7 @@ static const struct description descriptions[] = {
 	    {"text", NONE_OR_BYTES, 3, 0, MSG_WORD_MAX_BYTES, 0}}},
     {MSG_BEAT, get_beat, 2,
 	{{"ticket", U64, 5, 0, 0, 0}, {"bytes", U64, 5, 0, 0, 0}}},
-    {MSG_DONE, get_done, 17,
+    {MSG_DONE, get_done, 21,
 	{{"ticket", U64, 5, 0, 0, 0},
 	    {"outcome", U8, 0, 0, OUTCOME_COUNT - 1, 0},
 	    {"terminated", U8, 0, 0, 1, 0},
@@ -84,6 +84,10 @@ static const struct description descriptions[] = {
 	    {"duration_ms", I64, 7, 0, TEN_YEARS_MS, 0},
 	    {"input_tokens", I64, 7, -1, TOKENS_MAX, -1},
 	    {"output_tokens", I64, 7, -1, TOKENS_MAX, -1},
+	    {"requests.remaining", I64, 7, -1, MSG_QUOTA_MAX, -1},
+	    {"requests.reset_ms", I64, 7, -1, TEN_YEARS_MS, -1},
+	    {"tokens.remaining", I64, 7, -1, MSG_QUOTA_MAX, -1},
+	    {"tokens.reset_ms", I64, 7, -1, TEN_YEARS_MS, -1},
 	    {"text", BYTES, 6, 0, SOME_BYTES, 0}, /* outcome is ok */
 	    {"error", NONE_OR_BYTES, 0, 0, SOME_BYTES, 0},
 	    {"request_id", NONE_OR_BYTES, 3, 0, SOME_BYTES, 0},

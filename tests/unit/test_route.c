@@ -91,8 +91,8 @@ one_at_a_time_is_shared_by_weight_as_well(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < 30; i++)
 		back(&route, send(&route, i, 0), i, OUTCOME_OK, 0);
-	assert_int_equal(route.ends[0].sent, 10);
-	assert_int_equal(route.ends[1].sent, 20);
+	assert_int_equal(route.ends[0].pace.sent, 10);
+	assert_int_equal(route.ends[1].pace.sent, 20);
 	route_free(&route);
 }
 
@@ -119,8 +119,8 @@ a_slow_server_gets_less(void **state)
 		}
 	}
 	assert_in_range(route.ends[0].out, 3, 5);
-	assert_in_range(route.ends[0].sent, 35, 60);
-	assert_in_range(route.ends[1].sent, 350, 500);
+	assert_in_range(route.ends[0].pace.sent, 35, 60);
+	assert_in_range(route.ends[1].pace.sent, 350, 500);
 	route_free(&route);
 }
 
