@@ -57,9 +57,14 @@ static size_t
 on_header(char *data, size_t one, size_t size, void *arg)
 {
 	struct curl_client *client = arg;
+	long status = 0;
 
-	(void)data;
 	(void)one;
+	if (size > 0 && (data[0] == '\r' || data[0] == '\n')) {
+		curl_easy_getinfo(
+		    client->easy, CURLINFO_RESPONSE_CODE, &status);
+		client->head_ended |= status >= 200; /* 1xx come before it */
+	}
 	client->head_bytes += size;
 	client->head_over = client->head_bytes > HEAD_CAP_BYTES;
 	return client->head_over ? 0 : size;
@@ -272,6 +277,7 @@ begin(struct curl_client *client, const struct curl_request *request)
 	client->first_byte_ns = -1;
 	client->tail_until_ns = CLOCK_NEVER;
 	client->stopped = false;
+	client->head_ended = false;
 	client->head_over = false;
 	client->body_over = false;
 	client->taken = false;

@@ -40,6 +40,7 @@ struct curl_client {
 	int64_t last_byte_ns;
 	int64_t tail_until_ns; /* all is here; CLOCK_NEVER: not yet */
 	bool stopped;	       /* nothing more is wanted */
+	bool head_ended;       /* by its empty line */
 	bool head_over;
 	bool body_over;
 	bool kept;		 /* it began on the connection of the last */

@@ -40,8 +40,8 @@ curl_judge(const struct curl_client *client, CURLcode code)
 	if (code != CURLE_OK && client->taken)
 		return OUTCOME_TRUNCATED;
 	switch (code) {
-	case CURLE_OK:
-		return OUTCOME_OK;
+	case CURLE_OK: /* for libcurl the end of a connection ends a head */
+		return client->head_ended ? OUTCOME_OK : OUTCOME_TRUNCATED;
 	case CURLE_WRITE_ERROR:
 		if (client->head_over)
 			return OUTCOME_GARBAGE;
@@ -217,6 +217,9 @@ curl_explain(struct curl_client *client, enum outcome outcome, CURLcode code)
 	if (client->taken) /* libcurl speaks of the fresh one it did not get */
 		snprintf(client->detail, sizeof(client->detail),
 		    "the server closed it without an answer");
+	else if (code == CURLE_OK)
+		snprintf(client->detail, sizeof(client->detail),
+		    "the server closed it in the middle of the headers");
 	if (client->detail[0] == '\0')
 		snprintf(client->detail, sizeof(client->detail), "%s",
 		    curl_easy_strerror(code));
