@@ -54,6 +54,18 @@ begins_as(struct span text, const char *word)
 	       strncasecmp(text.data, word, size) == 0;
 }
 
+/* Is it a stream, by its name? Asked once the headers are there. */
+static void
+judge_kind(struct http *http)
+{
+	if (http->piece_judged)
+		return;
+	http->piece_judged = true;
+	http->is_stream =
+	    begins_as(curl_client_header(http->end->client, "content-type"),
+		"text/event-stream");
+}
+
 enum curl_piece
 http_take_piece(void *arg, struct span piece)
 {
@@ -61,12 +73,7 @@ http_take_piece(void *arg, struct span piece)
 	struct buf *raw = &http->raw;
 	size_t room = raw->cap - raw->size;
 
-	if (!http->piece_judged) {
-		http->piece_judged = true;
-		http->is_stream = begins_as(
-		    curl_client_header(http->end->client, "content-type"),
-		    "text/event-stream");
-	}
+	judge_kind(http);
 	if (!http->is_stream)
 		return CURL_PIECE_GATHER;
 	buf_add(raw, piece.data, piece.size < room ? piece.size : room);
@@ -80,22 +87,32 @@ http_take_piece(void *arg, struct span piece)
 
 /* ---- a good status ---- */
 
-/* A whole body: JSON, or a stream under another name. Gives false when it is
- * neither. */
+/* A stream that broke off before its first event: at most comments. */
+static bool
+is_silence(struct span body)
+{
+	return body.size == 0 || body.data[0] == ':';
+}
+
+/* A whole body: JSON, or a stream, each perhaps under the other's name. Gives
+ * false when it is neither. */
 static bool
 read_body(struct http *http, struct span body)
 {
 	http->root = json_parse_lenient(body, NULL);
 	if (json_is_object(http->root)) {
+		http->is_stream = false;
 		http->api->read(http->root, &http->answer);
 		return true;
 	}
-	if (!begins_as(body, "data:") && !begins_as(body, "event:"))
-		return false;
-	http->is_stream = true;
-	stream_feed(&http->stream, body);
-	stream_end(&http->stream);
-	return true;
+	if (http->is_stream) {
+		http->is_stream = is_silence(body);
+	} else {
+		stream_feed(&http->stream, body);
+		stream_end(&http->stream);
+		http->is_stream = http->stream.events > 0;
+	}
+	return http->is_stream;
 }
 
 /* What came is no answer, and cannot be read; it was paid for all the same,
@@ -172,15 +189,13 @@ take_answer(
 	struct buf *raw = &http->raw;
 	bool readable = true;
 
+	judge_kind(http);
 	if (http->is_stream)
 		stream_end(&http->stream);
-	/* A plain body can stand under a stream's name, too. */
-	if (!http->is_stream || http->stream.events == 0) {
-		if (!http->is_stream)
-			buf_add(raw, response->body, response->body_size);
-		http->is_stream = false;
+	else
+		buf_add(raw, response->body, response->body_size);
+	if (http->stream.events == 0)
 		readable = read_body(http, buf_span(raw));
-	}
 	redact_beside(http);
 	answer_judge(answer, http->conf->allow_empty, reply);
 	if (http->is_stream)

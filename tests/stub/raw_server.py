@@ -173,5 +173,5 @@ class RawServer:
 
     def unused(self):
         """How many replies nobody asked for."""
-        counts = self.asked.values() or [0]
-        return max(0, len(self.script.replies) - min(counts))
+        most = max(self.asked.values(), default=0)
+        return max(0, len(self.script.replies) - most)
