@@ -11,6 +11,7 @@ that is next.
 """
 
 import contextlib
+import email.utils
 import json
 import re
 import socket
@@ -25,8 +26,12 @@ READ_BYTES = 1 << 16
 HEAD_MAX_BYTES = 1 << 20
 
 
-class Left(Exception):
-    """The client is gone."""
+DATE = re.compile(rb"\{now([+-]\d+)\}")  # seconds from now, as HTTP has it
+
+
+def dated(data):
+    return DATE.sub(lambda match: email.utils.formatdate(
+        int(time.time()) + int(match[1]), usegmt=True).encode(), data)
 
 
 class Request:
@@ -93,7 +98,7 @@ class RawServer:
             while request := self.read(link, connection):
                 if self.play(link, self.choose(request)) != "keep":
                     break
-        except (OSError, Left):
+        except OSError:
             pass  # what the client made of it stands in its database
         except Exception as error:
             self.troubles.append(f"{type(error).__name__}: {error}")
@@ -151,8 +156,9 @@ class RawServer:
             elif drip is not None:
                 self.drip(link, step[1], *drip)
             else:
+                data = dated(step[1])
                 for _ in times(step[2]):
-                    link.sendall(step[1])
+                    link.sendall(data)
         return "keep"
 
     @staticmethod

@@ -245,11 +245,9 @@ class Reply:
             raise line.mistake("behind the end")
         if word in self.HEAD:
             self.take_head(line)
-        elif word in ("repeat", "forever") or hasattr(
+        elif word in ("repeat", "forever", "send") or hasattr(
                 self.bodies, "of_" + word):
-            self.take_body(line)
-        elif word == "send":
-            self.items.append(("raw", line.bytes(), 1))
+            self.take_bytes(line)
         elif word == "wait":
             self.items.append(("wait", line.seconds()))
         elif word == "drip":
@@ -298,7 +296,7 @@ class Reply:
         if ("head",) not in self.items:
             self.items.append(("head",))
 
-    def take_body(self, line):
+    def take_bytes(self, line):
         times, inner = 1, line
         if line.word == "repeat":
             inner = line.shifted()
@@ -306,6 +304,9 @@ class Reply:
             inner = inner.shifted()
         elif line.word == "forever":
             times, inner = None, line.shifted()
+        if inner.word == "send":
+            self.items.append(("raw", inner.bytes(), times))
+            return
         make = getattr(self.bodies, "of_" + inner.word, None)
         if make is None:
             raise line.mistake(f"{inner.word!r} makes no body")
@@ -393,7 +394,7 @@ class Reply:
             if item[0] == "head":
                 steps.append(("send", head, 1))
             elif item[0] == "raw":
-                steps.append(("send", item[1], 1))
+                steps.append(("send", item[1], item[2]))
             elif item[0] == "body":
                 data = item[1] if self.chunk is None else self.chunks(item[1])
                 steps.append(("body", data, item[2]))
