@@ -255,11 +255,28 @@ resend_within_ns(const struct curl_client *client)
 	return 2 * (int64_t)info.tcpi_rtt * (CLOCK_MS / 1000) + RESEND_SLACK_NS;
 }
 
+/*
+ * Did the server send more than its answer? libcurl would take that for the
+ * beginning of the next one: another prompt's. With HTTP/2 answers have
+ * numbers, and between two of them there may be frames.
+ */
+static bool
+has_leftovers(const struct curl_client *client)
+{
+	long version = 0;
+	char byte;
+
+	curl_easy_getinfo(client->easy, CURLINFO_HTTP_VERSION, &version);
+	return client->socket != -1 && version != CURL_HTTP_VERSION_2_0 &&
+	       recv(client->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 /* Forget the last call, begin this one. */
 static int
 begin(struct curl_client *client, const struct curl_request *request)
 {
 	CURL *easy = client->easy;
+	bool fresh = has_leftovers(client);
 
 	if (client->body.room > KEEP_BODY_BYTES)
 		buf_free(&client->body);
@@ -281,10 +298,12 @@ begin(struct curl_client *client, const struct curl_request *request)
 	client->head_over = false;
 	client->body_over = false;
 	client->taken = false;
-	client->kept = client->socket != -1;
+	client->kept = client->socket != -1 && !fresh;
 	client->resend_until_ns =
 	    clock_add(clock_now_ns(), resend_within_ns(client));
 	if (buf_add(&client->body, "", 0) == -1) /* body is never NULL */
+		return -1;
+	if (curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, (long)fresh) != 0)
 		return -1;
 	if (client->get)
 		return curl_multi_add_handle(client->multi, easy) != CURLM_OK;

@@ -32,6 +32,13 @@ is_still_on_its_way(const struct curl_client *client)
 	return sending_us == 0;
 }
 
+/* Did it end while the server's first words were read? */
+static bool
+is_in_head(const struct curl_client *client)
+{
+	return !is_still_on_its_way(client) && !client->head_ended;
+}
+
 enum outcome
 curl_judge(const struct curl_client *client, CURLcode code)
 {
@@ -47,8 +54,9 @@ curl_judge(const struct curl_client *client, CURLcode code)
 			return OUTCOME_GARBAGE;
 		return client->body_over ? OUTCOME_TOO_LONG
 					 : OUTCOME_OUT_OF_MEMORY;
-	case CURLE_OUT_OF_MEMORY:
-		return OUTCOME_OUT_OF_MEMORY;
+	case CURLE_OUT_OF_MEMORY: /* so it calls a line it will not hold, too */
+		return is_in_head(client) ? OUTCOME_GARBAGE
+					  : OUTCOME_OUT_OF_MEMORY;
 	case CURLE_OPERATION_TIMEDOUT:
 		return OUTCOME_TIMEOUT_CONNECT;
 	case CURLE_COULDNT_RESOLVE_PROXY:
@@ -258,7 +266,9 @@ curl_explain(struct curl_client *client, enum outcome outcome, CURLcode code)
 		break;
 	case OUTCOME_GARBAGE:
 		buf_printf(error, "no HTTP response: %s",
-		    client->head_over ? "endless headers" : client->detail);
+		    client->head_over || code == CURLE_OUT_OF_MEMORY
+			? "endless headers"
+			: client->detail);
 		break;
 	case OUTCOME_OUT_OF_MEMORY:
 		buf_add_text(error, "no memory for the call");
