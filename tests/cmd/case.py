@@ -90,6 +90,7 @@ class Want:
         self.cuts = None  # of a family: what becomes of a try that was cut
         self.whole = None  # and the answer where nothing is missing
         self.said = []
+        self.unsaid = []  # that stands nowhere
         self.within = None
         self.connections = None
         for line in statements(path):
@@ -120,6 +121,8 @@ class Want:
             self.whole = line.bytes()
         elif word == "stderr":
             self.said.append(line.bytes())
+        elif word == "nowhere":
+            self.unsaid.append(line.bytes())
         elif word == "within":
             self.within = line.seconds()
         elif word == "connections":
@@ -141,6 +144,10 @@ class Want:
         for text in self.said:
             if squeezed(text) not in squeezed(run.done.err.encode()):
                 yield f"stderr: no {text!r}"
+        for text in self.unsaid:
+            for place, data in run.traces().items():
+                if text in data:
+                    yield f"nowhere: {text!r} stands in {place}"
         if self.within is not None and run.done.seconds > self.within:
             yield f"within {self.within} s: took {run.done.seconds:.2f} s"
         got = max((r.connection for r in run.requests), default=0)
@@ -283,6 +290,7 @@ class Run:
     def __init__(self, case, done, server, mill):
         self.case = case
         self.done = done
+        self.dir = mill.dir
         self.requests = server.requests
         self.troubles = server.troubles
         self.unused = server.unused()
@@ -294,6 +302,12 @@ class Run:
                     "SELECT result FROM llm_results ORDER BY id")]
                 db.row_factory = sqlite3.Row
                 self.attempts = db.execute(ATTEMPTS).fetchall()
+
+    def traces(self):
+        """All that it left behind, by name."""
+        files = {file.name: file.read_bytes() for file in self.dir.iterdir()}
+        return {"stdout": self.done.raw, "stderr": self.done.err.encode(),
+                **files}
 
     def wrongs(self):
         """Give all that is wrong, a sentence each."""
