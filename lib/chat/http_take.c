@@ -87,11 +87,12 @@ http_take_piece(void *arg, struct span piece)
 
 /* ---- a good status ---- */
 
-/* A stream that broke off before its first event: at most comments. */
+/* Can it be the beginning of a stream, before its first event is whole? */
 static bool
-is_silence(struct span body)
+is_before_event(struct span body)
 {
-	return body.size == 0 || body.data[0] == ':';
+	return body.size == 0 || body.data[0] == ':' ||
+	       begins_as(body, "data:") || begins_as(body, "event:");
 }
 
 /* A whole body: JSON, or a stream, each perhaps under the other's name. Gives
@@ -106,7 +107,7 @@ read_body(struct http *http, struct span body)
 		return true;
 	}
 	if (http->is_stream) {
-		http->is_stream = is_silence(body);
+		http->is_stream = is_before_event(body);
 	} else {
 		stream_feed(&http->stream, body);
 		stream_end(&http->stream);

@@ -153,16 +153,18 @@ class RawServer:
                 time.sleep(step[1])
             elif step[0] != "send":
                 return self.end(link, step[0])
-            elif drip is not None:
-                self.drip(link, step[1], *drip)
             else:
                 data = dated(step[1])
                 for _ in times(step[2]):
-                    link.sendall(data)
+                    self.send(link, data, drip)
         return "keep"
 
     @staticmethod
-    def drip(link, data, count, pause):
+    def send(link, data, drip):
+        if drip is None:
+            link.sendall(data)
+            return
+        count, pause = drip
         for at in range(0, len(data), count):
             link.sendall(data[at:at + count])
             time.sleep(pause)
