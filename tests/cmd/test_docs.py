@@ -54,12 +54,16 @@ def server():
 
 @pytest.fixture(scope="module")
 def others(tmp_path_factory):
-    """Servers on a socket and with TLS: what is written → what is there."""
+    """Servers on a socket, with TLS, and a second one: what is written → what
+    is there."""
     path = tmp_path_factory.mktemp("others")
     ca = Authority(path)
     with StubServer(more=["--unix", path / "llm.sock"]), \
-            StubServer(more=["--tls", *ca.issue("localhost")]) as secure:
+            StubServer(more=["--tls", *ca.issue("localhost")]) as secure, \
+            StubServer() as second:
         yield {"/run/llm.sock": str(path / "llm.sock"),
+               "gpu1:": "localhost:",
+               "gpu2:8000": second.url.split("/")[2],
                "https://gpu.example": secure.url.replace(
                    "127.0.0.1", "localhost"),
                "ca.pem": str(ca.file)}
@@ -83,9 +87,9 @@ def shell(mill, server, others):
     master, slave = pty.openpty()
 
     def run(lines):
-        lines = lines.replace(":8000", ":" + port)
         for written, there in others.items():
             lines = lines.replace(written, there)
+        lines = lines.replace(":8000", ":" + port)
         return subprocess.run(
             ["sh", "-e", "-c", lines],
             cwd=mill.dir, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
