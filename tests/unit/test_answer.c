@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "assert_text.h"
 #include "chat/answer.h"
 
 #define CAP_BYTES 100
@@ -20,15 +21,6 @@ add(struct answer *answer, struct buf *part, const char *text)
 {
 	if (text != NULL)
 		answer_add(answer, part, span_of(text));
-}
-
-static void
-assert_text(struct span text, const char *want)
-{
-	if (!span_equals(text, span_of(want)))
-		fail_msg("\"%.*s\" is not \"%s\"", (int)text.size,
-		    text.data == NULL ? "(none)" : text.data,
-		    want == NULL ? "(none)" : want);
 }
 
 static void

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api_bench.h"
 #include "base/json.h"
 #include "chat/answer.h"
 #include "chat/api.h"
@@ -21,15 +22,6 @@
 #define HI "{\"role\":\"user\",\"content\":\"hi\"}"
 #define MESSAGE "{\"type\":\"message\",\"role\":\"assistant\",\"model\":\"m\","
 
-static void
-assert_text(struct span text, const char *want)
-{
-	if (!span_equals(text, span_of(want)))
-		fail_msg("\"%.*s\" is not \"%s\"", (int)text.size,
-		    text.data == NULL ? "(none)" : text.data,
-		    want == NULL ? "(none)" : want);
-}
-
 /* ---- requests ---- */
 
 static void
@@ -37,17 +29,9 @@ assert_request(struct chat_conf conf, const char *record, const char *want)
 {
 	const struct record full = {
 	    .text = span_of("hi"), .body = span_of(record)};
-	struct json *root;
-	struct buf body;
 
-	buf_init(&body, (size_t)1 << 20);
-	api_anthropic.build(&conf, &full, &(struct api_shape){0}, &body);
-	assert_false(body.failed);
-	assert_text(buf_span(&body), want);
-	root = json_parse(buf_span(&body), NULL);
-	assert_non_null(root);
-	json_free(root);
-	buf_free(&body);
+	bench_request(
+	    &api_anthropic, &(struct api_shape){0}, &conf, &full, want);
 }
 
 static void
@@ -179,42 +163,16 @@ request_over_cap_fails_the_buffer(void **state)
 
 /* ---- responses ---- */
 
-struct response {
-	struct answer answer;
-	struct reply reply;
-};
-
 static struct reply *
 read_response(struct response *response, const char *body)
 {
-	struct json *root = json_parse_lenient(span_of(body), NULL);
-
-	assert_non_null(root);
-	answer_init(&response->answer, (size_t)1 << 20);
-	reply_init(&response->reply);
-	api_anthropic.read(root, &response->answer);
-	json_free(root);
-	answer_judge(&response->answer, false, &response->reply);
-	return &response->reply;
-}
-
-static void
-drop(struct response *response)
-{
-	answer_free(&response->answer);
+	return bench_response(&api_anthropic, response, body, false);
 }
 
 static void
 assert_failure(const char *body, enum outcome outcome, const char *error)
 {
-	struct response response;
-	struct reply *reply = read_response(&response, body);
-
-	if (reply->outcome != outcome)
-		fail_msg("%s is %s", body, outcome_trait(reply->outcome)->name);
-	assert_text(reply->error, error);
-	assert_text(reply->text, NULL);
-	drop(&response);
+	bench_failure(&api_anthropic, body, outcome, error);
 }
 
 static void

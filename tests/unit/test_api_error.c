@@ -11,17 +11,9 @@
 
 #include <string.h>
 
+#include "assert_text.h"
 #include "base/json.h"
 #include "chat/api_error.h"
-
-static void
-assert_text(struct span text, const char *want)
-{
-	if (!span_equals(text, span_of(want)))
-		fail_msg("\"%.*s\" is not \"%s\"", (int)text.size,
-		    text.data == NULL ? "(none)" : text.data,
-		    want == NULL ? "(none)" : want);
-}
 
 static void
 errors_are_read_in_all_their_shapes(void **state)

@@ -11,19 +11,9 @@
 
 #include <string.h>
 
-#include "base/json.h"
-#include "chat/answer.h"
+#include "api_bench.h"
 #include "chat/api.h"
 #include "chat/chat.h"
-
-static void
-assert_text(struct span text, const char *want)
-{
-	if (!span_equals(text, span_of(want)))
-		fail_msg("\"%.*s\" is not \"%s\"", (int)text.size,
-		    text.data == NULL ? "(none)" : text.data,
-		    want == NULL ? "(none)" : want);
-}
 
 /* ---- requests ---- */
 
@@ -33,17 +23,8 @@ assert_shaped(const struct api_shape *shape, struct chat_conf conf,
 {
 	const struct record full = {
 	    .text = span_of(prompt), .body = span_of(record)};
-	struct json *root;
-	struct buf body;
 
-	buf_init(&body, (size_t)1 << 20);
-	api_openai.build(&conf, &full, shape, &body);
-	assert_false(body.failed);
-	assert_text(buf_span(&body), want);
-	root = json_parse(buf_span(&body), NULL);
-	assert_non_null(root);
-	json_free(root);
-	buf_free(&body);
+	bench_request(&api_openai, shape, &conf, &full, want);
 }
 
 static void
@@ -193,42 +174,16 @@ request_over_cap_fails_the_buffer(void **state)
 
 /* ---- responses ---- */
 
-struct response {
-	struct answer answer;
-	struct reply reply;
-};
-
 static struct reply *
 read_response(struct response *response, const char *body, bool allow_empty)
 {
-	struct json *root = json_parse_lenient(span_of(body), NULL);
-
-	assert_non_null(root);
-	answer_init(&response->answer, (size_t)1 << 20);
-	reply_init(&response->reply);
-	api_openai.read(root, &response->answer);
-	json_free(root);
-	answer_judge(&response->answer, allow_empty, &response->reply);
-	return &response->reply;
-}
-
-static void
-drop(struct response *response)
-{
-	answer_free(&response->answer);
+	return bench_response(&api_openai, response, body, allow_empty);
 }
 
 static void
 assert_failure(const char *body, enum outcome outcome, const char *error)
 {
-	struct response response;
-	struct reply *reply = read_response(&response, body, false);
-
-	if (reply->outcome != outcome)
-		fail_msg("%s is %s", body, outcome_trait(reply->outcome)->name);
-	assert_text(reply->error, error);
-	assert_text(reply->text, NULL);
-	drop(&response);
+	bench_failure(&api_openai, body, outcome, error);
 }
 
 static void

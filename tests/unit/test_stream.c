@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "assert_text.h"
 #include "chat/api.h"
 #include "chat/stream.h"
 
@@ -57,15 +58,6 @@ drop(struct heard *heard)
 {
 	stream_free(&heard->stream);
 	answer_free(&heard->answer);
-}
-
-static void
-assert_text(struct span text, const char *want)
-{
-	if (!span_equals(text, span_of(want)))
-		fail_msg("\"%.*s\" is not \"%s\"", (int)text.size,
-		    text.data == NULL ? "(none)" : text.data,
-		    want == NULL ? "(none)" : want);
 }
 
 /* Whole or not, in pieces of any size. */
