@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "assert_text.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -160,15 +161,6 @@ static inline struct reply
 call(struct stub *stub, const char *prompt)
 {
 	return call_with(stub, prompt, CALL_WAIT_NS, -1);
-}
-
-static inline void
-assert_text(struct span text, const char *want)
-{
-	assert_non_null(text.data);
-	if (!span_equals(text, span_of(want)))
-		fail_msg(
-		    "\"%.*s\" is not \"%s\"", (int)text.size, text.data, want);
 }
 
 static inline bool
