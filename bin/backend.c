@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "python.h"
 #include "say.h"
 
 #define OPTS_COMMANDS (OPTS_EXEC | OPTS_COPROC) /* those that run one */
@@ -61,6 +62,8 @@ backend_choose(struct opts *opts, struct llmill_err *err)
 {
 	const char *name = opts->conf.backend;
 
+	if (python_choose(opts, err) < 0)
+		return -1;
 	if (opts->per_worker && opts_given(opts, "backend") &&
 	    strcmp(name, "coproc") != 0)
 		return say_refuse(err,

@@ -15,14 +15,20 @@ check_command(const struct opts *opts, const struct llmill_run_conf *base,
     const struct llmill_recalled *recalled, struct llmill_err *err)
 {
 	const char *command = llmill_recalled_command(recalled);
+	const char *how = "--";
 
-	if (!command || opts->child || opts_given(opts, "backend"))
+	if (!command || opts->child || opts->python ||
+	    opts_given(opts, "backend"))
 		return 0;
+	if (strncmp(command, PYTHON_COMMAND, strlen(PYTHON_COMMAND)) == 0) {
+		how = "--python";
+		command += strlen(PYTHON_COMMAND);
+	}
 	return say_refuse(err,
 	    "the last run on %s went through a command, and no command is "
-	    "taken from a database; if it is a good one: llmill resume %s -- "
+	    "taken from a database; if it is a good one: llmill resume %s %s "
 	    "%.800s",
-	    base->db, base->db, command);
+	    base->db, base->db, how, command);
 }
 
 /* Say what had to be left out. */
@@ -71,7 +77,7 @@ recall(const struct opts *opts, struct llmill_run_conf *base,
 		warn_of_headers(opts, *recalled);
 	/* Another way to call a model takes the place of the old one. */
 	if (opts_given(opts, "backend") ||
-	    (opts->child && !is_coproc(base->backend)))
+	    ((opts->child || opts->python) && !is_coproc(base->backend)))
 		base->backend = NULL;
 	/* A URL is the old API's. */
 	if (opts_given(opts, "api") && !speaks_as_before(opts, base))

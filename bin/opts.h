@@ -8,6 +8,7 @@
 
 #include "list.h"
 #include "llmill_run.h"
+#include "python.h"
 
 /*
  * One const table says everything about every option. The parser, the usage
@@ -115,6 +116,8 @@ struct opts {
 	bool help;	  /* -h: nothing behind it was read */
 	bool watch;
 	bool per_worker;
+	const char *python; /* "MODULE:FUNCTION" */
+	const char *python_words[PYTHON_WORDS + 1];
 	bool retry_errors;
 	bool given[OPTS_MOST]; /* by their place in opts_table */
 	struct opts_range range;

@@ -189,6 +189,15 @@ const struct opt opts_table[] = {
 	.synonyms = "--coproc --persistent --keep-alive --server-mode",
 	.help = "start COMMAND once per worker; it answers one JSON line per "
 		"JSON line"},
+    {.name = "python",
+	.arg = "MODULE:FUNCTION",
+	.group = OPTS_BACKEND,
+	.commands = OF_CALLS,
+	.kind = OPTS_TEXT,
+	AT(const char *, python),
+	.synonyms = "--py --chat-fn --function --python-function --callable",
+	.help = "call a function of Python, a text for a text, in each "
+		"worker; also FILE.py:FUNCTION"},
     {.name = "key-file",
 	.arg = "FILE",
 	.group = OPTS_BACKEND,

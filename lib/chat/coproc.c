@@ -209,12 +209,21 @@ patience_ns(const struct coproc *self, const struct chat_request *request)
 		   : start_ns;
 }
 
+/* What a shell, and llmill_chat.py, say when there is nothing to run. */
+static bool
+says_cannot_run(const struct death *death)
+{
+	return !death->signalled &&
+	       (death->number == 126 || death->number == 127);
+}
+
 /* It ended before its answer was whole, or was ended. */
 static enum outcome
 judge_end(struct coproc *self, const struct chat_request *request,
     const struct errand *errand)
 {
 	char how[128];
+	bool cannot;
 
 	switch (errand->ending) {
 	case ERRAND_GIVEN_UP:
@@ -235,9 +244,11 @@ judge_end(struct coproc *self, const struct chat_request *request,
 		break;
 	}
 	reap_describe(&errand->death, how, sizeof(how));
-	buf_printf(&self->error, "command died: %s", how);
+	cannot = !self->spoke && says_cannot_run(&errand->death);
+	buf_printf(&self->error, "%s: %s",
+	    cannot ? "the command cannot be run" : "command died", how);
 	put_tail(self);
-	return OUTCOME_CRASH;
+	return cannot ? OUTCOME_NO_COMMAND : OUTCOME_CRASH;
 }
 
 /* One line of it. Gives OUTCOME_OK with line, without its end, or what became
