@@ -141,8 +141,8 @@ def test_tool_calls_are_put_together(mill, stub):
      "out of luck"),
     (('{"error":{"message":"slow down","code":429}}',), "rate_limited",
      "slow down"),
-    ((": ping\n\n",), "garbage", "HTTP 200 with no JSON"),
-    ((), "garbage", "an empty body")], ids=str)
+    ((": ping\n\n",), "truncated", "the stream ended "),
+    ((), "truncated", "the stream ended ")], ids=str)
 def test_half_an_answer_is_none(mill, stub, events, outcome, told):
     server = stub([streaming(*events, match={"attempt": 1})])
     done = send(mill, server)
