@@ -14,8 +14,7 @@ from case import Case
 from conftest import ROOT, Mill
 from script import Mistake
 
-CASES = sorted(path.parent for path in
-               (ROOT / "tests/cases/http").glob("*/want"))
+CASES = sorted((ROOT / "tests/cases/http").iterdir())
 AT_ONCE = 8
 
 
@@ -46,6 +45,9 @@ def games(request, tmp_path_factory):
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.name)
 def test_case(games, path):
-    wrongs, done = games[path].result()
+    try:
+        wrongs, done = games[path].result()
+    except Mistake as mistake:
+        pytest.fail(str(mistake), pytrace=False)
     if wrongs:
         pytest.fail("\n".join([*wrongs, repr(done)]), pytrace=False)

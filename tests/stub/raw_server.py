@@ -182,4 +182,4 @@ class RawServer:
     def unused(self):
         """How many replies nobody asked for."""
         most = max(self.asked.values(), default=0)
-        return max(0, len(self.script.replies) - most)
+        return max(0, self.script.count() - most)

@@ -223,6 +223,7 @@ class Reply:
     ENDS = {"close", "reset", "hang"}
 
     def __init__(self, lines):
+        self.path = lines[0].path
         self.bodies = Bodies()
         self.items = []
         self.status = "200 OK"
@@ -436,7 +437,8 @@ class Reply:
             elif step[0] in ("send", "body"):
                 data += step[1] * step[2]
             else:
-                raise Mistake(f"{step[0]} in a reply that is cut everywhere")
+                raise Mistake(
+                    f"{self.path}: {step[0]} where all is cut or split")
         if self.whole_at is None:
             self.whole_at = len(data)
         return [("send", data, 1)]
@@ -465,11 +467,13 @@ class Script:
     def __init__(self, path):
         found = parts(path)
         self.always = None  # the reply to all requests behind the others
-        if found[-1] and found[-1][0].word == "every":
+        is_endless = bool(found[-1]) and found[-1][0].word == "every"
+        if is_endless:
             found[-1].pop(0).alone()
-            self.always = Reply(found.pop())
         if not all(found):
             raise Mistake(f"{path}: an empty reply")
+        if is_endless:
+            self.always = Reply(found.pop())
         self.replies = [Reply(lines) for lines in found]
         self.is_family = bool(self.replies and self.replies[0].every)
         for reply in self.replies[1:] + [self.always]:
@@ -478,6 +482,10 @@ class Script:
 
     def places(self):
         return self.replies[0].size()
+
+    def count(self):
+        """How many requests it needs to be used up."""
+        return len(self.replies) + (self.always is not None)
 
     def reply(self, number, place=None):
         """The steps for the request with this number, from 0; None: none."""
