@@ -102,30 +102,38 @@ answer_name(struct answer *answer, struct buf *part, struct span text)
 }
 
 struct answer_call *
-answer_call_at(struct answer *answer, size_t index)
+answer_call_find(struct answer *answer, int64_t place)
+{
+	for (size_t i = answer->making_count; i-- > 0;) {
+		if (answer->making[i].place == place)
+			return &answer->making[i];
+	}
+	return NULL;
+}
+
+struct answer_call *
+answer_call_new(struct answer *answer, int64_t place)
 {
 	struct answer_call *more;
+	struct answer_call *call;
 
-	if (index >= ANSWER_CALLS_MAX) {
+	if (answer->making_count >= ANSWER_CALLS_MAX) {
 		answer->too_long = true;
 		return NULL;
 	}
-	if (index < answer->making_count)
-		return &answer->making[index];
-	more = realloc(answer->making, (index + 1) * sizeof(*more));
+	more =
+	    realloc(answer->making, (answer->making_count + 1) * sizeof(*more));
 	if (more == NULL) {
 		answer->no_memory = true;
 		return NULL;
 	}
 	answer->making = more;
-	for (; answer->making_count <= index; answer->making_count++) {
-		struct answer_call *call = &more[answer->making_count];
-
-		buf_init(&call->id, NAME_MAX_BYTES);
-		buf_init(&call->name, NAME_MAX_BYTES);
-		buf_init(&call->arguments, answer->cap_bytes);
-	}
-	return &more[index];
+	call = &more[answer->making_count++];
+	call->place = place;
+	buf_init(&call->id, NAME_MAX_BYTES);
+	buf_init(&call->name, NAME_MAX_BYTES);
+	buf_init(&call->arguments, answer->cap_bytes);
+	return call;
 }
 
 /* ---- the judgement ---- */

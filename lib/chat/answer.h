@@ -30,7 +30,7 @@ struct answer_call {
 	struct buf id;
 	struct buf name;
 	struct buf arguments; /* JSON text */
-	int64_t block;	      /* its place in the message, where that counts */
+	int64_t place;	      /* its number, as the server counts */
 };
 
 struct answer {
@@ -74,9 +74,12 @@ void answer_add(struct answer *answer, struct buf *part, struct span text);
  * leaves it. */
 void answer_name(struct answer *answer, struct buf *part, struct span text);
 
-/* Gives the call with that index, made when it is new; NULL over
- * ANSWER_CALLS_MAX or without memory. */
-struct answer_call *answer_call_at(struct answer *answer, size_t index);
+/* Gives the last call with this number; NULL: there is none. Both lent until
+ * the next is begun. */
+struct answer_call *answer_call_find(struct answer *answer, int64_t place);
+
+/* Begin another. Gives it, or NULL over ANSWER_CALLS_MAX or without memory. */
+struct answer_call *answer_call_new(struct answer *answer, int64_t place);
 
 /*
  * Judge it: fill reply with outcome, text, error, reasoning, refusal, model,

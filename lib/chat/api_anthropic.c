@@ -89,12 +89,11 @@ read_end(struct json *message, struct answer *answer)
 static void
 read_call(struct json *block, int64_t index, struct answer *answer)
 {
-	struct answer_call *call = answer_call_at(answer, answer->making_count);
+	struct answer_call *call = answer_call_new(answer, index);
 	struct json *input = json_get(block, "input");
 
 	if (call == NULL)
 		return;
-	call->block = index;
 	answer->blocks = true;
 	answer_name(answer, &call->id, json_string(json_get(block, "id")));
 	answer_name(answer, &call->name, json_string(json_get(block, "name")));
@@ -149,24 +148,14 @@ read_block_start(struct json *event, struct answer *answer)
 	    json_integer(json_get(event, "index"), -1), answer);
 }
 
-/* Gives the call that stands there, or NULL: other blocks have input, too. */
-static struct answer_call *
-find_call(struct answer *answer, int64_t index)
-{
-	for (size_t i = answer->making_count; i-- > 0;) {
-		if (answer->making[i].block == index)
-			return &answer->making[i];
-	}
-	return NULL;
-}
-
 static void
 read_block_delta(struct json *event, struct answer *answer)
 {
 	int64_t index = json_integer(json_get(event, "index"), -1);
 	struct json *delta = json_get(event, "delta");
 	struct json *type = json_get(delta, "type");
-	struct answer_call *call = find_call(answer, index);
+	/* NULL where other blocks have input, too. */
+	struct answer_call *call = answer_call_find(answer, index);
 
 	answer->has_message = true;
 	if (is(type, "text_delta"))

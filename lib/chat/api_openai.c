@@ -28,14 +28,29 @@ read_content(struct json *content, struct answer *answer)
 	}
 }
 
+/* Which call does a piece belong to? Some servers give no numbers, or 0 to
+ * all: a new id is a new call. */
+static struct answer_call *
+choose_call(struct json *piece, size_t position, struct answer *answer)
+{
+	int64_t place =
+	    json_integer(json_get(piece, "index"), (int64_t)position);
+	struct span id = json_string(json_get(piece, "id"));
+	struct answer_call *call = answer_call_find(answer, place);
+
+	if (call == NULL || (id.size > 0 && call->id.size > 0 &&
+				!span_equals(id, buf_span(&call->id))))
+		return answer_call_new(answer, place);
+	return call;
+}
+
 /* A piece of one call: names come once, arguments bit by bit. */
 static void
-read_call(struct json *piece, size_t place, struct answer *answer)
+read_call(struct json *piece, size_t position, struct answer *answer)
 {
 	struct json *function = json_get(piece, "function");
-	int64_t index = json_integer(json_get(piece, "index"), (int64_t)place);
-	struct answer_call *call = answer_call_at(
-	    answer, index >= 0 ? (size_t)index : ANSWER_CALLS_MAX);
+	struct json *arguments = json_get(function, "arguments");
+	struct answer_call *call = choose_call(piece, position, answer);
 
 	if (call == NULL)
 		return;
@@ -45,8 +60,10 @@ read_call(struct json *piece, size_t place, struct answer *answer)
 	if (call->name.size == 0)
 		answer_name(answer, &call->name,
 		    json_string(json_get(function, "name")));
-	answer_add(answer, &call->arguments,
-	    json_string(json_get(function, "arguments")));
+	if (arguments != NULL && !json_is_string(arguments))
+		answer_add(answer, &call->arguments, json_text(arguments));
+	else
+		answer_add(answer, &call->arguments, json_string(arguments));
 }
 
 static void
