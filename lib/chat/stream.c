@@ -53,6 +53,19 @@ take_error(struct stream *stream, struct json *root, struct span data)
 	buf_add(&answer->error, data.data, data.size);
 }
 
+/* "[DONE]", with whatever blanks around it. */
+static bool
+says_done(struct span data)
+{
+	while (data.size > 0 && data.data[0] == ' ') {
+		data.data++;
+		data.size--;
+	}
+	while (data.size > 0 && data.data[data.size - 1] == ' ')
+		data.size--;
+	return span_equals(data, span_of("[DONE]"));
+}
+
 static void
 take_event(void *arg, const struct sse_event *event)
 {
@@ -61,7 +74,7 @@ take_event(void *arg, const struct sse_event *event)
 
 	if (is_over(stream) || event->data.size == 0)
 		return;
-	if (span_equals(event->data, span_of("[DONE]"))) {
+	if (says_done(event->data)) {
 		stream->events++;
 		stream->answer->done = true;
 		return;
@@ -71,8 +84,8 @@ take_event(void *arg, const struct sse_event *event)
 		take_error(stream, root, event->data);
 	else if (json_is_object(root))
 		stream->api->read(root, stream->answer);
-	else
-		stream->broken = true;
+	else /* once the answer has ended nothing of it can be missing */
+		stream->broken = stream->answer->end == ANSWER_END_NONE;
 	stream->events++;
 	json_free(root);
 }
