@@ -93,6 +93,16 @@ put_trouble(struct answer *answer, const struct api_error *said)
 	buf_add(&answer->error, said->message.data, said->message.size);
 }
 
+/* Some say beside each answer that there was none: null or false. */
+static bool
+has_error(struct json *value)
+{
+	struct json *error = json_get(value, "error");
+
+	return error != NULL &&
+	       !span_equals(json_text(error), span_of("false"));
+}
+
 bool
 api_error_embedded(
     struct json *root, struct json *choice, struct answer *answer)
@@ -100,8 +110,8 @@ api_error_embedded(
 	struct api_error said;
 	struct buf scratch;
 
-	if (json_get(root, "error") == NULL) {
-		if (json_get(choice, "error") != NULL)
+	if (!has_error(root)) {
+		if (has_error(choice))
 			root = choice;
 		else if (choice != NULL)
 			return false;
