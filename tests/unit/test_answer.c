@@ -147,13 +147,14 @@ calls_in_pieces_become_the_json_they_would_have_been(void **state)
 	answer_init(&answer, 1000);
 	reply_init(&reply);
 	answer.has_message = true;
-	call = answer_call_at(&answer, 1); /* the second comes first */
-	add(&answer, &call->name, "b");
-	call = answer_call_at(&answer, 0);
+	assert_null(answer_call_find(&answer, 4));
+	call = answer_call_new(&answer, 4);
 	add(&answer, &call->id, "t\"1");
 	add(&answer, &call->name, "a");
 	add(&answer, &call->arguments, "{\"x\"");
-	call = answer_call_at(&answer, 0);
+	call = answer_call_new(&answer, 0);
+	add(&answer, &call->name, "b");
+	call = answer_call_find(&answer, 4);
 	add(&answer, &call->arguments, ":1}");
 	answer_judge(&answer, false, &reply);
 	assert_int_equal(reply.outcome, OUTCOME_TOOL_CALLS);
@@ -172,9 +173,11 @@ there_is_an_end_to_calls(void **state)
 
 	(void)state;
 	answer_init(&answer, CAP_BYTES);
-	assert_non_null(answer_call_at(&answer, ANSWER_CALLS_MAX - 1));
-	assert_null(answer_call_at(&answer, ANSWER_CALLS_MAX));
-	assert_null(answer_call_at(&answer, SIZE_MAX));
+	for (int i = 0; i < ANSWER_CALLS_MAX; i++)
+		assert_non_null(answer_call_new(&answer, 7));
+	assert_false(answer.too_long);
+	assert_null(answer_call_new(&answer, 8));
+	assert_true(answer.too_long);
 	answer_free(&answer);
 }
 
@@ -193,7 +196,7 @@ a_cleared_one_holds_nothing_of_the_last(void **state)
 	answer.trouble = OUTCOME_AUTH;
 	add(&answer, &answer.text, "old");
 	add(&answer, &answer.reasoning, "old");
-	add(&answer, &answer_call_at(&answer, 0)->name, "old");
+	add(&answer, &answer_call_new(&answer, 0)->name, "old");
 	answer_name(&answer, &answer.model, span_of("old"));
 	answer_clear(&answer, 10);
 	answer.has_message = true;
