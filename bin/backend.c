@@ -20,6 +20,7 @@ static const struct {
     {OPTS_EXEC, "exec"},
     {OPTS_ECHO, "echo"},
     {OPTS_COPROC, "coproc"},
+    {OPTS_PLUGIN, "plugin"},
 };
 #define BACKEND_COUNT (sizeof(backends) / sizeof(backends[0]))
 
@@ -57,13 +58,32 @@ choose_api(struct opts *opts, struct llmill_err *err)
 	return 0;
 }
 
+/* --plugin FILE alone says which backend. */
+static int
+choose_plugin(struct opts *opts, struct llmill_err *err)
+{
+	if (!opts->conf.plugin)
+		return 0;
+	if (opts->per_worker || opts->python ||
+	    (opts_given(opts, "backend") &&
+		strcmp(opts->conf.backend, "plugin") != 0))
+		return say_refuse(err,
+		    "--plugin is a backend of its own; leave %s out",
+		    opts->per_worker ? "--per-worker"
+		    : opts->python   ? "--python"
+				     : "--backend");
+	opts->conf.backend = "plugin";
+	return 0;
+}
+
 int
 backend_choose(struct opts *opts, struct llmill_err *err)
 {
 	const char *name = opts->conf.backend;
 
-	if (python_choose(opts, err) < 0)
+	if (choose_plugin(opts, err) < 0 || python_choose(opts, err) < 0)
 		return -1;
+	name = opts->conf.backend;
 	if (opts->per_worker && opts_given(opts, "backend") &&
 	    strcmp(name, "coproc") != 0)
 		return say_refuse(err,
@@ -83,7 +103,7 @@ backend_choose(struct opts *opts, struct llmill_err *err)
 	if (opts->backend == 0)
 		return say_refuse(err,
 		    "--backend: there is no \"%.80s\"; allowed: http, exec, "
-		    "coproc, echo[:SCRIPT]",
+		    "coproc, plugin, echo[:SCRIPT]",
 		    name);
 	if (opts->backend & OPTS_COMMANDS && !opts->child)
 		return say_refuse(err,
@@ -92,6 +112,9 @@ backend_choose(struct opts *opts, struct llmill_err *err)
 		    : opts->backend == OPTS_EXEC ? "--backend exec"
 						 : "--backend coproc",
 		    opts_command_name(opts->command));
+	if (opts->backend == OPTS_PLUGIN && !opts->conf.plugin)
+		return say_refuse(
+		    err, "--backend plugin wants a file: --plugin FILE");
 	if (!(opts->backend & OPTS_COMMANDS) && opts->child)
 		return say_refuse(err,
 		    "--backend %s runs no command, but one stands behind --",

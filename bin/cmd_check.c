@@ -181,6 +181,8 @@ print_used(const struct opts *opts, const struct seen *seen)
 	    conf->backend ? conf->backend : backend_name(opts->backend));
 	if (conf->command)
 		print_command(conf->command);
+	if (conf->plugin)
+		print_line("plugin", "%s", conf->plugin);
 	if (opts->backend == OPTS_HTTP &&
 	    llmill_find_place(conf->api, &place)) {
 		print_line("api", "%s", conf->api ? conf->api : "openai");

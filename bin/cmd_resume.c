@@ -17,13 +17,15 @@ check_command(const struct opts *opts, const struct llmill_run_conf *base,
 	const char *command = llmill_recalled_command(recalled);
 	const char *how = "--";
 
-	if (!command || opts->child || opts->python ||
+	if (!command || opts->child || opts->python || opts->conf.plugin ||
 	    opts_given(opts, "backend"))
 		return 0;
 	if (strncmp(command, PYTHON_COMMAND, strlen(PYTHON_COMMAND)) == 0) {
 		how = "--python";
 		command += strlen(PYTHON_COMMAND);
 	}
+	if (base->backend && strcmp(base->backend, "plugin") == 0)
+		how = "--plugin";
 	return say_refuse(err,
 	    "the last run on %s went through a command, and no command is "
 	    "taken from a database; if it is a good one: llmill resume %s %s "
@@ -77,7 +79,8 @@ recall(const struct opts *opts, struct llmill_run_conf *base,
 		warn_of_headers(opts, *recalled);
 	/* Another way to call a model takes the place of the old one. */
 	if (opts_given(opts, "backend") ||
-	    ((opts->child || opts->python) && !is_coproc(base->backend)))
+	    ((opts->child || opts->python) && !is_coproc(base->backend)) ||
+	    opts->conf.plugin)
 		base->backend = NULL;
 	/* A URL is the old API's. */
 	if (opts_given(opts, "api") && !speaks_as_before(opts, base))

@@ -40,6 +40,7 @@ enum {
 	OPTS_EXEC = 2,
 	OPTS_ECHO = 4,
 	OPTS_COPROC = 8, /* a command per worker */
+	OPTS_PLUGIN = 16,
 };
 
 /* APIs that http speaks, as bits. */

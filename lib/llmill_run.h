@@ -88,10 +88,12 @@ struct llmill_run_conf {
 	uint32_t range_last;	   /* 0: to the last */
 
 	/* backend */
-	const char *backend; /* "http", "exec", "coproc", "echo[:SCRIPT]";
+	const char *backend; /* "http", "exec", "coproc", "plugin",
+				"echo[:SCRIPT]";
 				NULL: exec when command is set, else http */
 	const char *const *command;
-	const char *api; /* of http: "openai", "anthropic"; NULL: openai */
+	const char *plugin; /* file of a plugin (llmill_plugin.h) */
+	const char *api;    /* of http: "openai", "anthropic"; NULL: openai */
 	const char *const *urls; /* servers that do the same, NULL-terminated:
 				    "gpu1:8000,weight=2,max=64", also
 				    "unix:/run/llm.sock"; NULL: where

@@ -4,10 +4,12 @@
  */
 #include "api/backend.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/endpoints.h"
 #include "api/params.h"
+#include "api/plugin_file.h"
 #include "api/usual.h"
 #include "api/way.h"
 #include "base/clock.h"
@@ -158,6 +160,21 @@ resolve_http(struct backend *backend, const struct llmill_run_conf *conf,
 }
 
 static int
+resolve_plugin(struct backend *backend, const struct llmill_run_conf *conf,
+    struct err *err)
+{
+	if (conf->plugin == NULL)
+		return 0; /* the backend refuses that itself */
+	backend->plugin = plugin_file_find(conf->plugin, err);
+	backend->chat.plugin = backend->plugin;
+	backend->plugin_words[0] = conf->plugin;
+	backend->plan.command = backend->plugin_words;
+	if (backend->plugin == NULL)
+		return -1;
+	return resolve_system(backend, conf, err);
+}
+
+static int
 resolve_kind(struct backend *backend, const struct llmill_run_conf *conf,
     struct err *err)
 {
@@ -213,6 +230,9 @@ backend_resolve(struct backend *backend, const struct llmill_run_conf *conf,
 		goto fail;
 	if (strcmp(backend->chat.kind->name, "coproc") == 0 &&
 	    resolve_system(backend, conf, err) == -1)
+		goto fail;
+	if (strcmp(backend->chat.kind->name, "plugin") == 0 &&
+	    resolve_plugin(backend, conf, err) == -1)
 		goto fail;
 	if (backend->chat.kind->check != NULL &&
 	    backend->chat.kind->check(&backend->chat, err) == -1)
@@ -318,6 +338,7 @@ backend_free(struct backend *backend)
 	secret_free(&backend->chat.key);
 	way_free(backend);
 	endpoints_free(backend);
+	free(backend->plugin);
 	buf_free(&backend->params);
 	buf_free(&backend->plan_params);
 	buf_free(&backend->found_model);

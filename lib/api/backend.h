@@ -25,12 +25,14 @@ struct backend {
 		bool meant;   /* the environment names it, as it does the key */
 		bool strange; /* it stands only in a database */
 	} trusts[MSG_ENDPOINTS_MAX];
-	struct buf found_model; /* asked of the server; empty when not */
-	int64_t timeout_ns;	/* of one attempt */
-	bool key_withheld;	/* the API's own, from a plain-http URL */
-	const char *key_source; /* for messages: "$OPENAI_API_KEY"; NULL */
-	struct buf params;	/* raw JSON object, keys sorted */
-	struct buf plan_params; /* the same with max_tokens */
+	struct buf found_model;	     /* asked of the server; empty when not */
+	int64_t timeout_ns;	     /* of one attempt */
+	bool key_withheld;	     /* the API's own, from a plain-http URL */
+	const char *key_source;	     /* for messages: "$OPENAI_API_KEY"; NULL */
+	char *plugin;		     /* its file, absolute */
+	const char *plugin_words[2]; /* as typed: of the plan */
+	struct buf params;	     /* raw JSON object, keys sorted */
+	struct buf plan_params;	     /* the same with max_tokens */
 };
 
 /*

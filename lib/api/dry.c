@@ -193,8 +193,10 @@ put_request(struct buf *out, const struct dry *dry, uint32_t index)
 	} else if (dry->backend->chat.command != NULL) {
 		put_command(out, dry->backend->chat.command, record->text);
 	} else {
-		buf_printf(out,
-		    "backend: %s\nprompt:  ", dry->backend->chat.kind->name);
+		buf_printf(out, "backend: %s\n", dry->backend->chat.kind->name);
+		if (dry->conf->plugin != NULL)
+			buf_printf(out, "plugin:  %s\n", dry->conf->plugin);
+		buf_add_text(out, "prompt:  ");
 		buf_add(out, record->text.data, record->text.size);
 		buf_add_byte(out, '\n');
 	}
@@ -339,6 +341,8 @@ put_json_request(struct buf *out, const struct dry *dry, uint32_t index)
 		put_json_command(out, dry->backend->chat.command, record.text);
 	else
 		json_put_text(out, "prompt", record.text);
+	if (dry->conf->plugin != NULL)
+		json_put_text(out, "plugin", span_of(dry->conf->plugin));
 	buf_add_byte(out, '}');
 }
 

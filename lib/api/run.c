@@ -186,7 +186,8 @@ open_nursery(struct mill *mill, struct err *err)
 	};
 
 	/* What a dead worker's command left behind comes to us. */
-	if (conf->own_process && heritage.reaps)
+	if (conf->own_process &&
+	    (heritage.reaps || mill->backend.chat.kind->leaves_processes))
 		prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	mill->nursery = nursery_open(&heritage, err);
 	return mill->nursery != NULL ? 0 : -1;
@@ -290,7 +291,8 @@ fill_coord(struct mill *mill, struct coord_conf *coord)
 		    .grace_ns = conf->kill_grace_ns,
 		    .frame_cap_bytes = FRAME_CAP_BYTES,
 		    .sweeps = conf->own_process &&
-			      mill->backend.chat.kind->owns_processes,
+			      (mill->backend.chat.kind->owns_processes ||
+				  mill->backend.chat.kind->leaves_processes),
 		    /* As another mill's command we have it ourselves, and so
 		     * have strangers: then nobody can be told. */
 		    .mark = getenv(CHILD_MARK) == NULL ? CHILD_MARK : "",

@@ -14,6 +14,7 @@ static const struct chat *const kinds[] = {
     &chat_echo,
     &chat_exec,
     &chat_http,
+    &chat_plugin,
 };
 
 const struct chat *
@@ -33,5 +34,5 @@ chat_by_name(const char *name)
 const char *
 chat_names(void)
 {
-	return "coproc, echo, exec, http";
+	return "coproc, echo, exec, http, plugin";
 }

@@ -64,6 +64,9 @@ struct chat_conf {
 	const char *const *command; /* argv, NULL-terminated */
 	int64_t start_timeout_ns;   /* coproc: until its first line */
 
+	/* plugin */
+	const char *plugin; /* path with a slash */
+
 	/* echo */
 	const char *script; /* "ms=50,fail=1%", without "echo:"; or NULL */
 };
@@ -90,6 +93,8 @@ struct chat {
 	/* The worker must outlive a dead coordinator long enough to sweep
 	 * commands it started: no PDEATHSIG, subreaper. */
 	bool owns_processes;
+	/* What it calls may leave some behind, for the coordinator to sweep. */
+	bool leaves_processes;
 	/* Of a record nothing but its text is used. */
 	bool text_only;
 

@@ -9,5 +9,6 @@ extern const struct chat chat_coproc;
 extern const struct chat chat_echo;
 extern const struct chat chat_exec;
 extern const struct chat chat_http;
+extern const struct chat chat_plugin;
 
 #endif

@@ -294,6 +294,12 @@ take_death(struct coord *coord, const struct pool_report *report)
 	if (report->killed && report->event != POOL_STILLBORN)
 		return;
 	one_line(report->reply.error, why);
+	/* It says that no worker can ever work. */
+	if (report->event == POOL_STILLBORN &&
+	    outcome_trait(report->reply.outcome)->blames_run) {
+		stop_ask(coord->conf.stop, STOP_EXIT_BACKEND, why);
+		return;
+	}
 	stop_death(coord->conf.stop, report->event != POOL_STILLBORN,
 	    held_prompt ? report->index : UINT32_MAX, why);
 	log_say(report->event == POOL_STILLBORN ? LOG_WARN : LOG_INFO,
