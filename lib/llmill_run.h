@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "llmill.h"
+
 /*
  * The whole mill as one call, with every option of the program. Nothing is
  * printed but to the descriptors given here; nothing exits; signals are taken
@@ -25,12 +27,6 @@ enum llmill_exit {
 	LLMILL_EXIT_NOT_SAVED = 74,    /* finished, answers not where asked */
 	LLMILL_EXIT_EARLY = 75,	       /* stopped early, go on later */
 	LLMILL_EXIT_INTERRUPTED = 130, /* interrupted at the terminal */
-};
-
-/* What went wrong: one sentence that says what, which, why, what to do. */
-struct llmill_err {
-	int status; /* enum llmill_exit */
-	char text[2048];
 };
 
 enum llmill_format {
@@ -75,6 +71,20 @@ struct llmill_attempt {
 	const char *advice; /* what to do about it; NULL for an answer */
 };
 
+/* One prompt, when all is over; what is lent dies with the call. */
+enum llmill_result_state {
+	LLMILL_RESULT_OPEN = 0,
+	LLMILL_RESULT_ANSWERED = 1,
+	LLMILL_RESULT_FAILED = 2,
+};
+
+struct llmill_result {
+	uint32_t index; /* from 0 */
+	enum llmill_result_state state;
+	const char *text; /* as llm_results has it; NULL: open */
+	size_t text_size;
+};
+
 /* All settings; strings are lent. Times are in ns. Lists end with NULL. */
 struct llmill_run_conf {
 	/* input */
@@ -89,11 +99,13 @@ struct llmill_run_conf {
 
 	/* backend */
 	const char *backend; /* "http", "exec", "coproc", "plugin",
-				"echo[:SCRIPT]";
+				"func", "echo[:SCRIPT]";
 				NULL: exec when command is set, else http */
 	const char *const *command;
-	const char *plugin; /* file of a plugin (llmill_plugin.h) */
-	const char *api;    /* of http: "openai", "anthropic"; NULL: openai */
+	const char *plugin;	 /* file of a plugin (llmill_plugin.h) */
+	llmill_chat_fn *chat_fn; /* func; chat_arg is its arg */
+	void *chat_arg;
+	const char *api; /* of http: "openai", "anthropic"; NULL: openai */
 	const char *const *urls; /* servers that do the same, NULL-terminated:
 				    "gpu1:8000,weight=2,max=64", also
 				    "unix:/run/llm.sock"; NULL: where
@@ -172,8 +184,17 @@ struct llmill_run_conf {
 	bool set_titles;   /* setproctitle_init was called */
 	bool own_process;  /* subreaper, rlimits: this process is ours */
 
+	int stop_fd; /* an eventfd: once readable the run ends as by SIGTERM;
+			-1 none */
+
 	void (*on_attempt)(void *arg, const struct llmill_attempt *attempt);
 	void *on_attempt_arg;
+	/* A prompt is through, and that is durable. */
+	void (*on_done)(void *arg, bool answered);
+	void *on_done_arg;
+	/* At the end, for each prompt in order. */
+	void (*on_result)(void *arg, const struct llmill_result *result);
+	void *on_result_arg;
 };
 
 /* Fill in all defaults. */

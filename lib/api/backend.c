@@ -222,6 +222,8 @@ backend_resolve(struct backend *backend, const struct llmill_run_conf *conf,
 	backend->chat.grace_ns = conf->kill_grace_ns;
 	backend->chat.command = conf->command;
 	backend->chat.start_timeout_ns = conf->start_timeout_ns;
+	backend->chat.chat_fn = conf->chat_fn;
+	backend->chat.chat_arg = conf->chat_arg;
 	backend->plan.backend = backend->chat.kind->name;
 	backend->plan.command = conf->command;
 	backend->plan.script = backend->chat.script;

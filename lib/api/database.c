@@ -37,6 +37,9 @@ durable(void *arg, const struct store_durable *what)
 		mill->first_failed[what->outcome] = what->index;
 	if (mill->coord != NULL)
 		coord_durable(mill->coord, what);
+	if (mill->conf->on_done != NULL && what->state != STORE_OPEN)
+		mill->conf->on_done(
+		    mill->conf->on_done_arg, what->state == STORE_ANSWERED);
 }
 
 /* Did a signal come? It is heard when there is time for it. */

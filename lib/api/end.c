@@ -244,6 +244,29 @@ say_summary(struct mill *mill, const char *spill_path, int status)
 	return status;
 }
 
+static void
+tell_results(struct mill *mill)
+{
+	static const enum llmill_result_state states[] = {
+	    [STORE_OPEN] = LLMILL_RESULT_OPEN,
+	    [STORE_ANSWERED] = LLMILL_RESULT_ANSWERED,
+	    [STORE_FAILED] = LLMILL_RESULT_FAILED,
+	};
+	struct store_row row;
+
+	for (uint32_t i = 0; mill->conf->on_result != NULL && i < mill->count;
+	     i++) {
+		struct llmill_result result = {.index = i};
+
+		if (store_read_row(mill->store, i, &row, NULL) == 0) {
+			result.state = states[row.state];
+			result.text = row.result.data;
+			result.text_size = row.result.size;
+		}
+		mill->conf->on_result(mill->conf->on_result_arg, &result);
+	}
+}
+
 int
 mill_finish(struct mill *mill)
 {
@@ -252,6 +275,7 @@ mill_finish(struct mill *mill)
 
 	settle_store(mill);
 	close_output(mill);
+	tell_results(mill);
 	read_examples(mill);
 	close_store(mill, spill_path, sizeof(spill_path));
 	status = say_summary(mill, spill_path, exit_status(mill));

@@ -311,6 +311,7 @@ fill_coord(struct mill *mill, struct coord_conf *coord)
 	    .wait_server_first_ns = mill_wait_first_ns(mill),
 	    .wait_server_later_ns = wait_ns < 0 ? RUN_WAIT_LATER : wait_ns,
 	    .signals = &mill->signals,
+	    .stop_fd = conf->stop_fd,
 	    .private_store = conf->no_db,
 	    .attempted = conf->on_attempt != NULL ? tell_attempt : NULL,
 	    .attempted_arg = mill,

@@ -13,6 +13,7 @@ static const struct chat *const kinds[] = {
     &chat_coproc,
     &chat_echo,
     &chat_exec,
+    &chat_func,
     &chat_http,
     &chat_plugin,
 };

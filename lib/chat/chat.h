@@ -67,6 +67,10 @@ struct chat_conf {
 	/* plugin */
 	const char *plugin; /* path with a slash */
 
+	/* func */
+	char *(*chat_fn)(void *arg, const char *prompt, char **error);
+	void *chat_arg;
+
 	/* echo */
 	const char *script; /* "ms=50,fail=1%", without "echo:"; or NULL */
 };

@@ -8,6 +8,7 @@ struct chat;
 extern const struct chat chat_coproc;
 extern const struct chat chat_echo;
 extern const struct chat chat_exec;
+extern const struct chat chat_func;
 extern const struct chat chat_http;
 extern const struct chat chat_plugin;
 

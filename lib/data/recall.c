@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/text.h"
+#include "data/look.h"
 #include "data/prompts.h"
 #include "data/sql.h"
 
@@ -143,6 +144,55 @@ recall_prompts(struct recall *recall, struct prompts *prompts, struct err *err)
 		return err_set(
 		    err, ERR_INPUT, "%s: there is no prompt in it", peek->name);
 	return 0;
+}
+
+int
+recall_count(struct recall *recall, size_t *count, struct err *err)
+{
+	const struct peek *peek = &recall->peek;
+	int64_t number;
+	int code = db_number(peek->db, SQL_COUNT_PROMPTS, &number);
+
+	*count = (size_t)number;
+	return code == SQLITE_OK ? 0 : peek_fail(peek, code, err);
+}
+
+/* Gives a SQLite code. */
+static int
+tell_result(const struct peek *peek, struct sqlite3_stmt *stmt,
+    struct sqlite3_stmt *last,
+    void (*take)(void *arg, enum store_state state, struct span text),
+    void *arg)
+{
+	struct span text = db_column(stmt, 2);
+	struct look_fact fact;
+	int code = look_settle(last, sqlite3_column_int64(stmt, 0),
+	    (enum look)sqlite3_column_int(stmt, 1), peek->is_seed, &fact);
+
+	if (fact.state == STORE_OPEN)
+		text = span_of(NULL);
+	if (code == SQLITE_OK)
+		take(arg, fact.state, text);
+	return code;
+}
+
+int
+recall_results(struct recall *recall,
+    void (*take)(void *arg, enum store_state state, struct span text),
+    void *arg, struct err *err)
+{
+	const struct peek *peek = &recall->peek;
+	struct sqlite3_stmt *last = NULL;
+	struct sqlite3_stmt *stmt = NULL;
+	int code = db_prepare(peek->db, SQL_RECALL_RESULTS, &stmt);
+
+	if (code == SQLITE_OK && peek->kind == SCHEMA_OURS)
+		code = db_prepare(peek->db, SQL_LAST_OUTCOME, &last);
+	while (code == SQLITE_OK && (code = sqlite3_step(stmt)) == SQLITE_ROW)
+		code = tell_result(peek, stmt, last, take, arg);
+	sqlite3_finalize(stmt);
+	sqlite3_finalize(last);
+	return code == SQLITE_DONE ? 0 : peek_fail(peek, code, err);
 }
 
 int

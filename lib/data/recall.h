@@ -2,9 +2,10 @@
 #ifndef RECALL_H
 #define RECALL_H
 
+#include "base/buf.h"
 #include "data/peek.h"
+#include "data/store.h"
 
-struct buf;
 struct err;
 struct prompts;
 
@@ -30,6 +31,15 @@ int recall_open(struct recall *recall, const char *path, struct err *err);
  */
 int recall_prompts(
     struct recall *recall, struct prompts *prompts, struct err *err);
+
+/* How many prompts are there? Fails as db_fail. */
+int recall_count(struct recall *recall, size_t *count, struct err *err);
+
+/* Tell of every prompt's result, in the order of their ids; none for an open
+ * one. Fails as db_fail. */
+int recall_results(struct recall *recall,
+    void (*take)(void *arg, enum store_state state, struct span text),
+    void *arg, struct err *err);
 
 /* Append llm_runs.settings of the last run; nothing where there was none. */
 int recall_settings(

@@ -196,6 +196,9 @@
 #define SQL_RECALL_SEED                                                        \
 	"SELECT r.id, r.prompt, NULL, NULL, NULL, NULL, NULL"                  \
 	" FROM llm_results r ORDER BY r.id"
+/* The results as they are, with what they look like. */
+#define SQL_RECALL_RESULTS                                                     \
+	"SELECT r.id, " SQL_LOOK ", r.result FROM llm_results r ORDER BY r.id"
 /* For one who only looks at a seed's database: what SQL_PROMPTS joins. */
 #define SQL_EMPTY_INPUTS                                                       \
 	"CREATE TEMP TABLE llm_inputs (id INTEGER PRIMARY KEY, body TEXT)"

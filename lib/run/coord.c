@@ -67,6 +67,7 @@ coord_new(const struct coord_conf *conf, struct err *err)
 		return NULL;
 	}
 	coord->signals_watch.fd = -1;
+	coord->stop_watch.fd = -1;
 	coord->watch.progress = conf->progress;
 	coord->watch.output = conf->output;
 	coord->watch.bulletin = conf->bulletin;

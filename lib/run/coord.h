@@ -55,6 +55,8 @@ struct coord_conf {
 	int64_t wait_server_first_ns;
 	int64_t wait_server_later_ns;
 	struct signals *signals; /* to be heard, open; or NULL */
+	int stop_fd;		 /* an eventfd that says the same as SIGTERM;
+				    -1 none */
 	bool private_store;	 /* a closed output means that nobody listens */
 	/* Each attempt as it comes back; may be NULL. */
 	void (*attempted)(void *arg, const struct pool_report *report);

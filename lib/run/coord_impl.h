@@ -26,6 +26,7 @@ struct coord {
 	struct width width;
 	struct watch watch;
 	struct loop_watch signals_watch;
+	struct loop_watch stop_watch;
 	struct held *held;
 	struct held *unproven; /* failed before the first answer */
 	struct clock_nap nap;

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -71,9 +72,34 @@ signals_ready(void *arg, uint32_t events)
 	coord_hear_signals(arg);
 }
 
+static void
+hear_stop(void *arg, uint32_t events)
+{
+	struct coord *coord = arg;
+	uint64_t count;
+
+	(void)events;
+	if (read(coord->conf.stop_fd, &count, sizeof(count)) ==
+	    (ssize_t)sizeof(count))
+		stop_signal(coord->conf.stop, SIGTERM, clock_now_ns());
+}
+
+static int
+watch_stop(struct coord *coord, struct err *err)
+{
+	if (coord->conf.stop_fd == -1)
+		return 0;
+	coord->stop_watch.ready = hear_stop;
+	coord->stop_watch.arg = coord;
+	return loop_watch(
+	    coord->loop, &coord->stop_watch, coord->conf.stop_fd, EPOLLIN, err);
+}
+
 int
 coord_watch_signals(struct coord *coord, struct err *err)
 {
+	if (watch_stop(coord, err) == -1)
+		return -1;
 	if (coord->conf.signals == NULL || coord->conf.signals->fd == -1)
 		return 0;
 	coord->signals_watch.ready = signals_ready;
