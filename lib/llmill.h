@@ -5,16 +5,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "llmill_abi.h"
+
+LLMILL_BEGIN
+
 /*
  * Map texts through a function of yours, in processes of their own: one that
  * crashes or hangs costs its own prompt at most. Nothing is printed, no signal
- * handler installed; the process that calls may have children of its own and a
- * handler for SIGCHLD. All other options: llmill_run.h.
+ * handler installed. All other options: llmill_run.h. An example: llmill(3).
  *
- *	struct llmill_conf conf = LLMILL_CONF_DEFAULT;
- *	struct llmill_err err;
- *
- *	conf.chat_fn = my_chat;
  *	struct llmill *mill = llmill_open(&conf, &err);
  *	struct llmill_results *results =
  *	    llmill_process_prompts(mill, prompts, count, &err);
@@ -114,5 +113,7 @@ const char *llmill_results_text(
 const char *llmill_results_trouble(const struct llmill_results *results);
 
 void llmill_results_free(struct llmill_results *results);
+
+LLMILL_END
 
 #endif

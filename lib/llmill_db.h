@@ -7,6 +7,10 @@
 
 #include "llmill_run.h"
 
+#include "llmill_abi.h"
+
+LLMILL_BEGIN
+
 /*
  * Databases that are only looked at: nothing is changed, not a byte of the
  * file or of its directory, also while a run writes into it. Each call reads
@@ -73,5 +77,7 @@ struct llmill_merge_conf {
  */
 int llmill_merge(const struct llmill_merge_conf *conf, struct llmill_text *text,
     struct llmill_err *err);
+
+LLMILL_END
 
 #endif

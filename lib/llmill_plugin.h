@@ -5,6 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "llmill_abi.h"
+
+LLMILL_BEGIN
+
 /*
  * A chat backend in C, for llmill run --plugin ./mine.so.
  *
@@ -99,5 +103,10 @@ struct llmill_plugin {
 	/* The process ends in peace. NULL: nothing to do. */
 	void (*close)(void *self);
 };
+
+/* The one that a plugin has. */
+extern const struct llmill_plugin llmill_plugin;
+
+LLMILL_END
 
 #endif

@@ -7,6 +7,9 @@
 #include <stdint.h>
 
 #include "llmill.h"
+#include "llmill_abi.h"
+
+LLMILL_BEGIN
 
 /*
  * The whole mill as one call, with every option of the program. Nothing is
@@ -250,5 +253,7 @@ const char *llmill_escape(const char *text, char *out, size_t size);
 /* Write "llmill 0.1.0 (SQLite 3.40.1, libcurl 7.88.1)", cut to size. Gives
  * out. */
 const char *llmill_version_text(char *out, size_t size);
+
+LLMILL_END
 
 #endif

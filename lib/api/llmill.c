@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/text.h"
 #include "data/recall.h"
 #include "llmill_run.h"
 
@@ -297,6 +298,23 @@ process(struct llmill *mill, const char *const *prompts,
 	return NULL;
 }
 
+static bool
+check_prompts(const char *const *prompts, size_t count, struct llmill_err *err)
+{
+	size_t bad;
+
+	for (size_t i = 0; i < count; i++) {
+		if (prompts[i] == NULL)
+			return refuse(
+			    err, LLMILL_EXIT_USAGE, "prompts[%zu] is NULL", i);
+		if (!text_is_utf8(span_of(prompts[i]), &bad))
+			return refuse(err, LLMILL_EXIT_USAGE,
+			    "prompts[%zu] is not UTF-8 at byte %zu", i,
+			    bad + 1);
+	}
+	return true;
+}
+
 struct llmill_results *
 llmill_process_prompts(struct llmill *mill, const char *const *prompts,
     size_t count, struct llmill_err *err)
@@ -309,10 +327,8 @@ llmill_process_prompts(struct llmill *mill, const char *const *prompts,
 	err->status = LLMILL_EXIT_OK;
 	if (count > UINT32_MAX - 1)
 		return refuse(err, LLMILL_EXIT_USAGE, "too many prompts");
-	for (size_t i = 0; i < count; i++)
-		if (prompts[i] == NULL)
-			return refuse(
-			    err, LLMILL_EXIT_USAGE, "prompts[%zu] is NULL", i);
+	if (!check_prompts(prompts, count, err))
+		return NULL;
 	if (threads > 1 && !mill->conf.with_threads && count > 0)
 		return refuse(err, LLMILL_EXIT_USAGE,
 		    "this process has %u threads: what one of them has locked "

@@ -61,12 +61,24 @@ def others(tmp_path_factory):
     with StubServer(more=["--unix", path / "llm.sock"]), \
             StubServer(more=["--tls", *ca.issue("localhost")]) as secure, \
             StubServer() as second:
-        yield {"/run/llm.sock": str(path / "llm.sock"),
+        yield {"./shout.so": build_plugin(path),
+               "/run/llm.sock": str(path / "llm.sock"),
                "gpu1:": "localhost:",
                "gpu2:8000": second.url.split("/")[2],
                "https://gpu.example": secure.url.replace(
                    "127.0.0.1", "localhost"),
                "ca.pem": str(ca.file)}
+
+
+def build_plugin(place):
+    """Gives the path of one, in a directory that is ours alone."""
+    (place / "plugin").mkdir(mode=0o755)
+    path = place / "plugin/shout.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-w", "-D_GNU_SOURCE",
+                    f"-I{ROOT}/lib", "-o", str(path),
+                    str(ROOT / "tests/stub/plugin.c")], check=True,
+                   timeout=60)
+    return str(path)
 
 
 @pytest.fixture
@@ -81,6 +93,7 @@ def shell(mill, server, others):
     mill.write("prompts.jsonl", '{"prompt": "Say 1.", "n": 1}\n')
     mill.write("system.txt", "Be brief.\n")
     mill.script("chat.sh", "cat\n")
+    mill.write("my_chat.py", "def ask(prompt):\n    return prompt\n")
     (mill.script("ollama", 'test "$1 $2" = "run llama3"; echo "$3"\n')
      .rename(tools / "ollama"))
 
