@@ -145,8 +145,11 @@ struct llmill_run_conf {
 	int64_t kill_grace_ns;
 	uint64_t max_answer_bytes;
 	uint32_t poison;
-	bool adaptive;	      /* as many calls at once as the server bears */
-	uint32_t min_workers; /* then at least, 1 … workers */
+	uint32_t worker_jobs;	/* prompts until a worker is replaced; 0: any */
+	uint64_t worker_memory; /* bytes, with all that it started; 0: any */
+	int64_t worker_cpu_ns;	/* of each of its processes; 0: any */
+	bool adaptive;		/* as many calls at once as the server bears */
+	uint32_t min_workers;	/* then at least, 1 … workers */
 
 	/* limits, 0: none; those that end a run count over all runs of the
 	 * database */

@@ -222,6 +222,7 @@ backend_resolve(struct backend *backend, const struct llmill_run_conf *conf,
 	backend->chat.grace_ns = conf->kill_grace_ns;
 	backend->chat.command = conf->command;
 	backend->chat.start_timeout_ns = conf->start_timeout_ns;
+	backend->chat.cpu_max_s = (uint64_t)(conf->worker_cpu_ns / CLOCK_S);
 	backend->chat.chat_fn = conf->chat_fn;
 	backend->chat.chat_arg = conf->chat_arg;
 	backend->plan.backend = backend->chat.kind->name;

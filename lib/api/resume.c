@@ -74,11 +74,17 @@ static void
 take_running(struct json *root, struct llmill_run_conf *conf)
 {
 	int64_t bytes = (int64_t)conf->max_answer_bytes;
+	int64_t memory = 0;
 
 	take_count(root, "workers", 1, 8192, &conf->workers);
 	take_count(
 	    root, "retry_attempts", 0, UINT32_MAX, &conf->retry_attempts);
 	take_count(root, "poison", 1, UINT32_MAX, &conf->poison);
+	take_count(root, "worker_jobs", 0, UINT32_MAX, &conf->worker_jobs);
+	take_number(root, "worker_memory", 0, INT64_MAX, 1, &memory);
+	conf->worker_memory = (uint64_t)memory;
+	take_number(
+	    root, "worker_cpu_ms", 0, MS_MOST, MS, &conf->worker_cpu_ns);
 	take_number(
 	    root, "retry_delay_ms", 0, MS_MOST, MS, &conf->retry_delay_ns);
 	take_number(root, "timeout_ms", 1, MS_MOST, MS, &conf->timeout_ns);

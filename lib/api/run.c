@@ -290,6 +290,8 @@ fill_coord(struct mill *mill, struct coord_conf *coord)
 		    .late_after_ns = late_after_ns(mill),
 		    .grace_ns = conf->kill_grace_ns,
 		    .frame_cap_bytes = FRAME_CAP_BYTES,
+		    .jobs_max = conf->worker_jobs,
+		    .memory_max_bytes = conf->worker_memory,
 		    .sweeps = conf->own_process &&
 			      (mill->backend.chat.kind->owns_processes ||
 				  mill->backend.chat.kind->leaves_processes),

@@ -39,6 +39,7 @@ struct chat_conf {
 	size_t answer_cap_bytes; /* longer fails as too_long */
 	int64_t grace_ns;	 /* between SIGTERM and SIGKILL of a command */
 	uint64_t random_seed;	 /* for scripted faults */
+	uint64_t cpu_max_s;	 /* processor time of a process; 0: any */
 
 	/* http */
 	struct chat_endpoint endpoints[MSG_ENDPOINTS_MAX];

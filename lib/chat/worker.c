@@ -7,6 +7,7 @@
 #include "chat/worker.h"
 
 #include <bsd/unistd.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -15,6 +16,7 @@
 #include "wire/msg.h"
 #include "wire/spawn.h"
 
+#define CPU_GRACE_S 2	      /* for a process that takes SIGXCPU, to SIGKILL */
 #define BEAT_EVERY_NS CLOCK_S /* people look at it, nobody decides by it */
 #define DOWN_CAP_BYTES ((size_t)2 * MSG_JOB_MAX_BYTES)
 /* No frame is shorter, so reading one in such steps leaves something of the
@@ -243,6 +245,19 @@ begin(struct worker *worker)
 	return 0;
 }
 
+/* What it starts has the same limit, each process for itself. */
+static void
+limit_cpu(const struct chat_conf *conf)
+{
+	const struct rlimit limit = {
+	    .rlim_cur = conf->cpu_max_s,
+	    .rlim_max = conf->cpu_max_s + CPU_GRACE_S,
+	};
+
+	if (conf->cpu_max_s > 0)
+		setrlimit(RLIMIT_CPU, &limit);
+}
+
 int
 worker_live(const struct spawn_child *child, void *conf)
 {
@@ -252,6 +267,7 @@ worker_live(const struct spawn_child *child, void *conf)
 
 	buf_init(&worker.in, DOWN_CAP_BYTES);
 	buf_init(&worker.out, FRAME_CAP_BYTES + FRAME_HEAD_BYTES);
+	limit_cpu(worker.conf);
 	if (begin(&worker) == 0) {
 		enum order order;
 

@@ -48,6 +48,15 @@ slot_send_stop(struct pool *pool, struct slot *slot)
 }
 
 void
+slot_dismiss(struct pool *pool, struct slot *slot, int64_t now_ns)
+{
+	slot_send_stop(pool, slot);
+	slot->leaves = true;
+	slot_move(pool, slot, SLOT_LEAVING);
+	slot_expect(pool, slot, clock_add(now_ns, POOL_LEAVE_WITHIN));
+}
+
+void
 slot_kill(
     struct pool *pool, struct slot *slot, enum outcome verdict, int64_t now_ns)
 {
@@ -225,6 +234,9 @@ finish(struct pool *pool, struct slot *slot, const struct news *news,
 	report_done(pool, slot, news, report, now_ns);
 	slot_move(pool, slot, SLOT_IDLE);
 	slot_expect(pool, slot, CLOCK_NEVER);
+	slot->jobs++;
+	if (pool->conf.jobs_max > 0 && slot->jobs >= pool->conf.jobs_max)
+		slot_dismiss(pool, slot, now_ns);
 	return true;
 }
 
@@ -310,6 +322,11 @@ put_obituary(struct pool *pool, struct slot *slot, enum reap_state look,
 		buf_add_text(&pool->text, "; worker killed");
 	} else if (slot->killed && slot->verdict == OUTCOME_INTERRUPTED) {
 		buf_add_text(&pool->text, "interrupted");
+	} else if (slot->killed && slot->verdict == OUTCOME_OUT_OF_MEMORY) {
+		buf_printf(&pool->text,
+		    "out of memory: %s, more than --worker-memory; worker "
+		    "killed",
+		    text_size(slot->heavy_bytes, how, sizeof(how)));
 	} else if (slot->killed) {
 		buf_add_text(
 		    &pool->text, "worker broke the protocol and was killed");

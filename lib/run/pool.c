@@ -18,6 +18,7 @@
 #include "base/must.h"
 #include "run/pool_impl.h"
 #include "wire/spawn.h"
+#include "wire/weigh.h"
 
 void
 slot_tell(struct pool *pool, struct slot *slot)
@@ -122,6 +123,7 @@ pool_new(const struct pool_conf *conf, struct loop *loop,
 	pool->loop = loop;
 	pool->nursery = nursery;
 	pool->soonest_ns = CLOCK_NEVER;
+	pool->next_weigh_ns = conf->memory_max_bytes > 0 ? 0 : CLOCK_NEVER;
 	pool->births_watch.fd = -1;
 	pool->births_watch.ready = note_births;
 	pool->births_watch.arg = pool;
@@ -427,12 +429,25 @@ dismiss_surplus(struct pool *pool, int64_t now_ns)
 	while (active > pool->want && pool_has_idle(pool)) {
 		struct slot *slot = TAILQ_LAST(&pool->idle, slot_list);
 
-		slot_send_stop(pool, slot);
-		slot->leaves = true;
-		slot_move(pool, slot, SLOT_LEAVING);
-		slot_expect(pool, slot, clock_add(now_ns, POOL_LEAVE_WITHIN));
+		slot_dismiss(pool, slot, now_ns);
 		active--;
 	}
+}
+
+/* Whoever has grown too large goes, at work or not. */
+static void
+weigh(struct pool *pool, int64_t now_ns)
+{
+	for (uint32_t i = 0; i < pool->conf.slots; i++) {
+		struct slot *slot = &pool->slots[i];
+
+		if (slot->pid <= 1 || slot->dead || slot->state == SLOT_KILLED)
+			continue;
+		slot->heavy_bytes = weigh_tree(slot->pid);
+		if (slot->heavy_bytes > pool->conf.memory_max_bytes)
+			slot_kill(pool, slot, OUTCOME_OUT_OF_MEMORY, now_ns);
+	}
+	pool->next_weigh_ns = clock_add(now_ns, POOL_WEIGH_EVERY);
 }
 
 void
@@ -445,13 +460,18 @@ pool_tick(struct pool *pool, int64_t now_ns)
 	if (pool->in_state[SLOT_EMPTY] > 0)
 		births_start(pool, now_ns);
 	dismiss_surplus(pool, now_ns);
+	if (now_ns >= pool->next_weigh_ns)
+		weigh(pool, now_ns);
 	sweep(pool, now_ns);
 }
 
 int64_t
 pool_due_ns(const struct pool *pool)
 {
-	return STAILQ_EMPTY(&pool->news) ? pool->soonest_ns : 0;
+	if (!STAILQ_EMPTY(&pool->news))
+		return 0;
+	return pool->soonest_ns < pool->next_weigh_ns ? pool->soonest_ns
+						      : pool->next_weigh_ns;
 }
 
 void

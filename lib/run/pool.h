@@ -19,10 +19,13 @@ struct nursery;
  * attempt. It knows neither prompts nor policy.
  */
 struct pool_conf {
-	uint32_t slots;		/* ≥ 1 */
-	int64_t late_after_ns;	/* beyond a job's time before STOP is sent */
-	int64_t grace_ns;	/* from STOP to SIGKILL */
-	size_t frame_cap_bytes; /* a longer frame is garbage */
+	uint32_t slots;		   /* ≥ 1 */
+	int64_t late_after_ns;	   /* beyond a job's time before STOP is sent */
+	int64_t grace_ns;	   /* from STOP to SIGKILL */
+	size_t frame_cap_bytes;	   /* a longer frame is garbage */
+	uint32_t jobs_max;	   /* then a worker is replaced; 0: never */
+	uint64_t memory_max_bytes; /* of a worker with all that it started,
+				      resident; 0: any */
 	bool sweeps;	  /* the coordinator is a subreaper: kill what a dead
 			     worker's commands left behind */
 	const char *mark; /* with sweeps: a variable that every command has in

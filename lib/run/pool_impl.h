@@ -24,8 +24,9 @@
 #define POOL_SWEEP_EVERY (50 * CLOCK_MS) /* at most */
 #define POOL_LAST_SWEEP_MS 5000 /* at the end: a kill may take its time */
 #define POOL_END_WITHIN_MS 1000 /* for one death or birth, at the end */
-#define POOL_LAST_READS 64	/* bound on what a corpse's pipes hold */
-#define POOL_BIRTHS_AT_ONCE 64	/* asked for and not noticed yet */
+#define POOL_WEIGH_EVERY (1 * CLOCK_S) /* with a limit for memory */
+#define POOL_LAST_READS 64	       /* bound on what a corpse's pipes hold */
+#define POOL_BIRTHS_AT_ONCE 64	       /* asked for and not noticed yet */
 
 TAILQ_HEAD(slot_list, slot);
 STAILQ_HEAD(slot_news, slot);
@@ -47,6 +48,7 @@ struct pool {
 	bool short_said;
 	int64_t soonest_ns; /* no deadline and no start is earlier */
 	bool births_ready;
+	int64_t next_weigh_ns; /* CLOCK_NEVER: nobody is weighed */
 	bool sweep_wanted;
 	int64_t next_sweep_ns;
 	bool has_strangers; /* there were children before the nursery */
@@ -68,6 +70,9 @@ struct news {
 	struct msg_hello hello;
 	struct msg_done done;
 };
+
+/* Tell an idle worker to leave. */
+void slot_dismiss(struct pool *pool, struct slot *slot, int64_t now_ns);
 
 /* Start workers as far as they are wanted and due. */
 void births_start(struct pool *pool, int64_t now_ns);

@@ -106,6 +106,7 @@ slot_clear(struct slot *slot, struct loop *loop)
 	slot->late = false;
 	slot->heard_out = false;
 	slot->leaves = false;
+	slot->jobs = 0;
 	slot->has_job = false;
 	slot->killed = false;
 	slot->deadline_ns = CLOCK_NEVER;

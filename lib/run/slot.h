@@ -63,6 +63,8 @@ struct slot {
 	bool has_job;
 	bool killed;	      /* by us */
 	enum outcome verdict; /* why we killed it */
+	uint32_t jobs;	      /* that this process has done */
+	uint64_t heavy_bytes; /* that it was killed for */
 	uint32_t index;
 	uint32_t attempt;
 	uint32_t endpoint;

@@ -15,6 +15,8 @@
  *	daemon		leaves a process of a session of its own, then answers
  *	noise		a megabyte on stdout and stderr, then answers
  *	closes		closes all descriptors, then answers
+ *	hoards N	takes N MB and keeps them, then sleeps
+ *	burns		never stops computing
  *	scribbles	writes to all descriptors from 3 on, then answers
  */
 #include <ctype.h>
@@ -87,6 +89,18 @@ scribble(void)
 	}
 }
 
+static void
+hoard(size_t megabytes)
+{
+	char *memory = malloc(megabytes << 20);
+
+	if (memory == NULL)
+		abort();
+	memset(memory, 'h', megabytes << 20);
+	for (;;)
+		pause();
+}
+
 /* Deeds without an answer of their own. */
 static void
 act(const char *deed)
@@ -108,6 +122,11 @@ act(const char *deed)
 	else if (strcmp(deed, "closes") == 0)
 		for (int fd = 0; fd < DESCRIPTORS; fd++)
 			close(fd);
+	else if (strncmp(deed, "hoards ", 7) == 0)
+		hoard((size_t)atol(deed + 7));
+	else if (strcmp(deed, "burns") == 0)
+		for (volatile int i = 0;; i++)
+			continue;
 	else if (strcmp(deed, "scribbles") == 0)
 		scribble();
 }
