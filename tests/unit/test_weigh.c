@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,11 +26,12 @@ hold(size_t bytes, int say)
 {
 	char *memory = malloc(bytes);
 
-	memset(memory, 'x', bytes);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	explicit_bzero(memory, bytes); /* not left out by the compiler */
 	if (write(say, "x", 1) == 1)
 		for (;;)
 			pause();
-	_exit(memory[0] != 'x');
+	_exit(1);
 }
 
 /* A child with so many descendants under it, one below the other. */
