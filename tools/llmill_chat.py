@@ -49,7 +49,9 @@ import traceback
 __all__ = ["serve", "ParallelLLMProcessor", "ProcessorError"]
 
 CANNOT_RUN = 127  # as a shell says it: nothing is wrong with the prompt
-NOT_SAVED = 74  # of llmill: answers are in the spill file
+# Exit statuses of llmill
+NOT_SAVED = 74  # answers are in the spill file
+NO_DATABASE = (2, 65, 71, 75)  # before a run: other prompts, no database, busy
 
 log = logging.getLogger("llmill")
 
@@ -328,6 +330,10 @@ class ParallelLLMProcessor:
         elif self.db_filename is not None:
             database = ["--db", os.fspath(self.db_filename)]
         status, told, said = self.call(source, results, database)
+        if not told and self.save_to_db and status in NO_DATABASE:
+            # Nothing was asked yet: the work goes on without it.
+            log.warning("nothing is saved: %s", said.strip())
+            status, told, said = self.call(source, results, ["--no-db"])
         found = read_results(results, len(prompts))
         if status == NOT_SAVED:
             log.warning("answers are not in the database, but in %s",

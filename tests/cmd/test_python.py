@@ -341,6 +341,18 @@ print(p.process_prompts(["a", "b"]))
         + str(mill.dir / "x.db.spill.jsonl") in done.stderr
 
 
+def test_a_database_of_other_prompts_does_not_stop_it_either(mill):
+    done = python(mill, HEAD + '''
+import logging
+logging.basicConfig()
+p = P(my_chat.ask, save_to_db=True, db_filename="x.db")
+print((p.process_prompts(["a", "b"]), p.process_prompts(["c"])))
+''')
+    assert value(done) == (["echo: a", "echo: b"], ["echo: c"])
+    assert "WARNING:llmill:nothing is saved: " in done.stderr
+    assert mill.results("x.db") == ["echo: a", "echo: b"]
+
+
 @pytest.mark.parametrize("args, error", [
     ("7", "TypeError: chat_fn must be a function, not int"),
     ("7, num_workers=0", "TypeError: chat_fn"),
