@@ -26,8 +26,10 @@ def play(path, place):
         run = case.play(mill)
         wrongs = list(run.wrongs())
         mill.no_process_left()
-    finally:
+    except BaseException:
         mill.kill_all()
+        raise
+    finally:
         mill.close()
     return wrongs, run.done
 
