@@ -10,9 +10,9 @@ import shlex
 import sqlite3
 
 from raw_server import RawServer
-from script import Mistake, Script, parts, statements
+from script import Mistake, Script, Statement, parts, statements
 
-FILES = {"args", "env", "reply", "request", "want"}
+FILES = {"args", "env", "prompt", "reply", "request", "want"}
 # A subject of `attempt`, its column, and how the two are compared.
 FACTS = {
     "error": ("error", "part"), "raw": ("raw", "part"),
@@ -31,6 +31,12 @@ def brief(value):
     if isinstance(value, (bytes, str)) and len(value) > 400:
         return f"{value[:300]!r} … ({len(value)} bytes)"
     return repr(value)
+
+
+def value_of(path):
+    """The value that is all of a file."""
+    line = Statement(path, 1, "", path.read_text().strip())
+    return line.bytes()
 
 
 def squeezed(text):
@@ -340,8 +346,10 @@ class Case:
             if not (path / name).exists():
                 raise Mistake(f"{path}: no file {name!r}")
         self.script = Script(path / "reply")
-        if self.script.is_family and self.inputs:
-            raise Mistake(f"{path}: it brings its own prompts")
+        made = path / "prompt"
+        self.prompt = value_of(made) if made.exists() else b"hi"
+        if self.script.is_family + made.exists() + bool(self.inputs) > 1:
+            raise Mistake(f"{path}: prompts from two places")
         self.args = self.words("args")
         self.env = dict(word.split("=", 1) for word in self.words("env"))
         self.count = sum(len(f.read_text().splitlines())
@@ -364,7 +372,7 @@ class Case:
         if self.script.is_family:
             places = range(self.script.places())
             return ["-"], "".join(f"place {place}\n" for place in places)
-        return ["--prompt", "hi"], ""
+        return ["-"], self.prompt
 
     def play(self, mill):
         """Run the program against the script. Gives a Run."""

@@ -175,6 +175,7 @@ def test_a_family_is_judged_place_by_place(mill, tmp_path, files, told):
     (instead("want", "exit 0", "exit 0\ncuts garbage"), "`cuts` belongs to"),
     ({"want": "\tfinish stop\n" + SOUND["want"]}, "indented under nothing"),
     ({"request": "POST /\nthen\n"}, "of which nothing is wanted"),
+    ({"prompt": "x\n"}, "prompts from two places"),
     ({"reply": "then\nanswer \"x\"\n"}, "an empty reply"),
     ({"reply": "anwser \"x\"\n"}, "unknown word 'anwser'"),
     ({"reply": "json {\"a\":}\n"}, "no JSON"),

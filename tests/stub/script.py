@@ -235,6 +235,7 @@ class Reply:
         self.cut = None
         self.every = None
         self.is_stream = False
+        self.early = False  # before the body of the request was read
         self.whole_at = None
         for line in lines:
             self.take(line)
@@ -255,6 +256,9 @@ class Reply:
             count, _, pause = line.rest.partition(" ")
             self.items.append(("drip", line.integer(count), line.seconds(
                 pause) if pause else DRIP_PAUSE))
+        elif word == "early":
+            line.alone()
+            self.early = True
         elif word == "whole":
             line.alone()
             self.items.append(("whole",))
@@ -482,6 +486,10 @@ class Script:
 
     def places(self):
         return self.replies[0].size()
+
+    def is_early(self, number):
+        """Does it wait for no more than the head of that request?"""
+        return number < len(self.replies) and self.replies[number].early
 
     def count(self):
         """How many requests it needs to be used up."""
