@@ -70,6 +70,26 @@ def shim(name, **words):
             **{key: str(value) for key, value in words.items()}}
 
 
+def together(*shims):
+    """The environment of several of them at once."""
+    whole = {}
+    for words in shims:
+        whole.update(words)
+    whole["LD_PRELOAD"] = " ".join(words["LD_PRELOAD"] for words in shims)
+    return whole
+
+
+STALL_MAX_MS = 50  # what a turn of the loop may sleep (contract, G4)
+
+
+def longest_sleep(turns):
+    """What a turn asked the kernel to wait for at most, in ms; the file is
+    that of turns.c."""
+    words = [line.split() for line in turns.read_text().splitlines()]
+    assert ["turns"] in [word[:1] for word in words], "it never turned"
+    return max([int(word[1]) for word in words if word[0] == "slept"] + [0])
+
+
 def side_by_side(task, cases, hands=HANDS):
     """Do task(case) for all, some at the same time; gives what they gave.
     The first failure is raised, once nothing runs any more."""

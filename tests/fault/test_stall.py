@@ -9,15 +9,15 @@ import contextlib
 import sqlite3
 import time
 
-from campaign import CallLog, answers_of, report, shim, until
+from campaign import (STALL_MAX_MS, CallLog, answers_of, longest_sleep,
+                      report, shim, together, until)
 
-STALL_MAX_MS = 50
 HELD = 8.0  # seconds
 WORKERS = 4
 DELAY = 0.02  # of each call
 
 
-def run_beside_a_lock(mill, stub, held=HELD, env=None):
+def run_beside_a_lock(mill, stub, held=HELD, *more):
     """Gives the longest sleep of a turn in ms, locks refused, calls made
     while it was held, turns."""
     server = stub(delay=DELAY)
@@ -25,11 +25,9 @@ def run_beside_a_lock(mill, stub, held=HELD, env=None):
     count = int(2.5 * held / DELAY * WORKERS)
     mill.write("p", "".join(f"prompt {i}\n" for i in range(count)))
     turns = mill.aside / "turns"
-    preload = shim("turns", TURNS_FILE=turns)
-    if env is not None:  # both
-        env["LD_PRELOAD"] += " " + preload.pop("LD_PRELOAD")
     run = mill.start("run", "p", "-j", WORKERS, "--db", "x.db", "-u",
-                     server.url, "-m", "m", env={**preload, **(env or {})})
+                     server.url, "-m", "m", env=together(
+                         *more, shim("turns", TURNS_FILE=turns)))
     until(lambda: len(log.more()) > 0, "a call")
     with contextlib.closing(sqlite3.connect(
             mill.dir / "x.db", isolation_level=None, timeout=20)) as link:
@@ -41,16 +39,14 @@ def run_beside_a_lock(mill, stub, held=HELD, env=None):
             calls += len(log.more())
             time.sleep(0.1)  # this is the fault: the lock is held so long
         link.execute("ROLLBACK")
-    words = [line.split() for line in turns.read_text().splitlines()]
     run.signal(15)
     done = run.wait(40)
     assert done.status == 75, done
     assert all(answer.startswith("echo: prompt ")
                for answer in answers_of(mill).values())
     log.close()
-    return (max([int(line[1]) for line in words if line[0] == "slept"] + [0]),
-            words.count(["refused"]), calls,
-            int(turns.read_text().split()[-1]))
+    words = turns.read_text().split()
+    return longest_sleep(turns), words.count("refused"), calls, int(words[-1])
 
 
 def test_the_loop_never_waits_for_another_programs_lock(mill, stub):
