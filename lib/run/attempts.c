@@ -209,6 +209,15 @@ count_failure(struct coord *coord, const char *why)
 	stop_prompt_failed(coord->conf.stop, why);
 }
 
+/* An answer asks for none, whatever stands beside it. */
+static int64_t
+pause_of(const struct reply *reply)
+{
+	if (outcome_trait(reply->outcome)->answers || reply->retry_after_ms < 0)
+		return -1;
+	return reply->retry_after_ms * CLOCK_MS;
+}
+
 /* One attempt ended: to whom does it matter? */
 static void
 take_attempt(struct coord *coord, struct pool_report *report)
@@ -221,8 +230,7 @@ take_attempt(struct coord *coord, struct pool_report *report)
 	    [SCHED_HELD] = STORE_OPEN,
 	};
 	struct reply *reply = &report->reply;
-	int64_t retry_after_ns =
-	    reply->retry_after_ms < 0 ? -1 : reply->retry_after_ms * CLOCK_MS;
+	int64_t retry_after_ns = pause_of(reply);
 	char why[COORD_WHY_BYTES];
 	enum sched_verdict verdict;
 	struct store_note note;
