@@ -55,6 +55,12 @@ static const struct opts_choice stream_modes[] = {
     {NULL, 0},
 };
 
+static const struct opts_choice isolate_modes[] = {
+    {"none", LLMILL_ISOLATE_NONE},
+    {"ns", LLMILL_ISOLATE_NS},
+    {NULL, 0},
+};
+
 static const struct opts_choice progress_modes[] = {
     {"auto", LLMILL_PROGRESS_AUTO},
     {"bar", LLMILL_PROGRESS_BAR},
@@ -529,6 +535,17 @@ const struct opt opts_table[] = {
 	.normal = "off",
 	.synonyms = "--max-cpu --cpu-limit --cpu-time --cpu",
 	.help = "end a process of a worker that used more processor time"},
+    {.name = "isolate",
+	.arg = "none|ns",
+	.group = OPTS_RUNNING,
+	.commands = OF_CALLS,
+	.kind = OPTS_CHOICE,
+	AT(enum llmill_isolate, conf.isolate),
+	.choices = isolate_modes,
+	.normal = "none",
+	.synonyms = "--isolation --sandbox --namespace --namespaces --jail",
+	.help = "ns: each worker in a process namespace; nothing it started "
+		"outlives it"},
     {.name = "max-answer-bytes",
 	.arg = "SIZE",
 	.group = OPTS_RUNNING,

@@ -47,6 +47,12 @@ enum llmill_stream {
 	LLMILL_STREAM_TRY = 3, /* on, if the server knows how */
 };
 
+enum llmill_isolate {
+	LLMILL_ISOLATE_NONE = 0,
+	LLMILL_ISOLATE_NS = 1, /* in a process namespace of its own; who is not
+				  root needs a user namespace around it */
+};
+
 enum llmill_progress {
 	LLMILL_PROGRESS_AUTO = 0,
 	LLMILL_PROGRESS_BAR = 1,
@@ -148,8 +154,9 @@ struct llmill_run_conf {
 	uint32_t worker_jobs;	/* prompts until a worker is replaced; 0: any */
 	uint64_t worker_memory; /* bytes, with all that it started; 0: any */
 	int64_t worker_cpu_ns;	/* of each of its processes; 0: any */
-	bool adaptive;		/* as many calls at once as the server bears */
-	uint32_t min_workers;	/* then at least, 1 … workers */
+	enum llmill_isolate isolate; /* of each worker */
+	bool adaptive;	      /* as many calls at once as the server bears */
+	uint32_t min_workers; /* then at least, 1 … workers */
 
 	/* limits, 0: none; those that end a run count over all runs of the
 	 * database */

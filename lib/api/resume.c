@@ -105,6 +105,8 @@ take_running(struct json *root, struct llmill_run_conf *conf)
 	conf->max_answer_bytes = (uint64_t)bytes;
 	conf->allow_empty = is_true(root, "allow_empty");
 	conf->keep_raw = is_true(root, "keep_raw");
+	if (is_true(root, "isolate"))
+		conf->isolate = LLMILL_ISOLATE_NS;
 	if (json_get(root, "stream") != NULL)
 		conf->stream = is_true(root, "stream") ? LLMILL_STREAM_ON
 						       : LLMILL_STREAM_OFF;

@@ -182,6 +182,7 @@ open_nursery(struct mill *mill, struct err *err)
 	    .prepare = worker_prepare,
 	    .arg = &mill->backend.chat,
 	    .reaps = mill->backend.chat.kind->owns_processes,
+	    .isolated = conf->isolate == LLMILL_ISOLATE_NS,
 	    .titled = conf->set_titles,
 	};
 

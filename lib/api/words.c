@@ -174,6 +174,7 @@ put_settings(struct buf *out, const struct llmill_run_conf *conf,
 	json_put_integer(out, "worker_jobs", conf->worker_jobs);
 	json_put_integer(out, "worker_memory", (int64_t)conf->worker_memory);
 	json_put_integer(out, "worker_cpu_ms", conf->worker_cpu_ns / 1000000);
+	json_put_bool(out, "isolate", conf->isolate == LLMILL_ISOLATE_NS);
 	json_put_bool(out, "adaptive", conf->adaptive);
 	json_put_integer(out, "min_workers", conf->min_workers);
 	json_put_integer(out, "rpm", (int64_t)conf->rpm);

@@ -183,6 +183,38 @@ has_children(void)
 	return wait_quietly(P_ALL, 0, &info, WNOWAIT) == 0;
 }
 
+static bool rules;
+
+void
+reap_rule(void)
+{
+	MUST(getpid() == 1);
+	rules = true;
+}
+
+/* The same where all are ours, also those that are not our children yet. */
+static bool
+sweep_namespace(int64_t until_ns, size_t *killed)
+{
+	siginfo_t info;
+	size_t count = 0;
+	bool clean = true;
+
+	while (kill(-1, SIGKILL) == 0 || has_children()) {
+		if (wait_quietly(P_ALL, 0, &info, 0) == 0 && info.si_pid != 0) {
+			count += info.si_code == CLD_KILLED;
+		} else if (clock_now_ns() > until_ns) {
+			clean = false;
+			break;
+		} else {
+			poll(NULL, 0, 1);
+		}
+	}
+	if (killed != NULL)
+		*killed += count;
+	return clean;
+}
+
 bool
 reap_sweep(reap_spare *spare, void *arg, int limit_ms, size_t *killed)
 {
@@ -190,6 +222,9 @@ reap_sweep(reap_spare *spare, void *arg, int limit_ms, size_t *killed)
 	struct sweep sweep = {.spare = spare, .arg = arg, .waiting_fd = -1};
 	bool clean = true;
 
+	MUST(!rules || spare == NULL);
+	if (rules)
+		return sweep_namespace(until_ns, killed);
 	while (has_children()) {
 		struct pollfd dying = {.events = POLLIN};
 

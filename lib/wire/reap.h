@@ -49,6 +49,13 @@ int reap_signal_group(pid_t leader, int signal_number);
 typedef bool reap_spare(void *arg, pid_t pid, bool dead);
 bool reap_sweep(reap_spare *spare, void *arg, int limit_ms, size_t *killed);
 
+/*
+ * From now on reap_sweep of this process kills everybody there is: this is
+ * process 1 of a namespace in which all others are its own. The numbers in
+ * /proc are those of another namespace.
+ */
+void reap_rule(void);
+
 /* Write "signal 11 (Segmentation fault)" or "exit status 3" to out, cut to
  * size bytes with the NUL. */
 void reap_describe(const struct death *death, char *out, size_t size);

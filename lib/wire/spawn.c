@@ -27,6 +27,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/must.h"
+#include "wire/isolate.h"
 #include "wire/newborn.h"
 #include "wire/packet.h"
 #include "wire/reap.h"
@@ -53,6 +54,12 @@ struct notice {
 	struct order order;
 	pid_t pid;
 	int number;
+};
+
+/* What a worker is born with. */
+struct legacy {
+	const struct heritage *heritage;
+	struct isolation isolation;
 };
 
 struct nursery {
@@ -103,10 +110,19 @@ leave_log(void)
 	log_set_file(-1);
 }
 
+/* Who cannot begin says so where words of commands are read. */
 static _Noreturn void
-worker_begin(const struct heritage *heritage, const struct order *order,
-    const int *pipes)
+give_up(int words_fd)
 {
+	dprintf(words_fd, "cannot begin: %s\n", strerror(errno));
+	_exit(1);
+}
+
+static _Noreturn void
+worker_begin(
+    const struct legacy *legacy, const struct order *order, const int *pipes)
+{
+	const struct heritage *heritage = legacy->heritage;
 	const int keep[] = {
 	    STDIN_FILENO, pipes[2], pipes[2], pipes[0], pipes[1]};
 	const struct spawn_child child = {
@@ -118,17 +134,20 @@ worker_begin(const struct heritage *heritage, const struct order *order,
 	};
 
 	setpgid(0, 0);
-	if (heritage->reaps)
+	if (heritage->reaps && !heritage->isolated)
 		prctl(PR_SET_CHILD_SUBREAPER, 1);
 	else
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (newborn_is_orphan(COORDINATOR_FD))
 		_exit(1);
 	set_signals();
-	if (newborn_keep_fds(keep, sizeof(keep) / sizeof(keep[0])) == -1) {
-		dprintf(pipes[2], "cannot begin: %s\n", strerror(errno));
-		_exit(1);
+	if (heritage->isolated) {
+		if (isolation_enter(&legacy->isolation) == -1)
+			give_up(pipes[2]);
+		reap_rule();
 	}
+	if (newborn_keep_fds(keep, sizeof(keep) / sizeof(keep[0])) == -1)
+		give_up(pipes[2]);
 	if (heritage->titled)
 		setproctitle("-llmill: worker %u", order->slot);
 	_exit(heritage->live(&child, heritage->arg));
@@ -140,10 +159,10 @@ worker_begin(const struct heritage *heritage, const struct order *order,
  * SIGCHLD.
  */
 static pid_t
-clone_sibling(int *pid_fd)
+clone_sibling(uint64_t flags, int *pid_fd)
 {
 	struct clone_args args = {
-	    .flags = CLONE_PARENT | CLONE_PIDFD,
+	    .flags = CLONE_PARENT | CLONE_PIDFD | flags,
 	    .pidfd = (uint64_t)(uintptr_t)pid_fd,
 	};
 
@@ -165,7 +184,7 @@ tell_birth(const struct notice *notice, int pid_fd)
 
 /* Carry out one order. Gives false when there will be no more. */
 static bool
-nursery_serve(const struct heritage *heritage)
+nursery_serve(const struct legacy *legacy)
 {
 	struct notice notice = {.pid = -1};
 	int pipes[ORDER_FDS];
@@ -177,9 +196,9 @@ nursery_serve(const struct heritage *heritage)
 	if (pipes[ORDER_FDS - 1] == -1) {
 		notice.number = EMFILE;
 	} else {
-		notice.pid = clone_sibling(&pid_fd);
+		notice.pid = clone_sibling(legacy->isolation.flags, &pid_fd);
 		if (notice.pid == 0)
-			worker_begin(heritage, &notice.order, pipes);
+			worker_begin(legacy, &notice.order, pipes);
 		if (notice.pid == -1)
 			notice.number = errno;
 	}
@@ -220,6 +239,7 @@ nursery_settle(int socket_fd, int coordinator_fd, struct err *err)
 static _Noreturn void
 nursery_live(const struct heritage *heritage, int socket_fd, int coordinator_fd)
 {
+	struct legacy legacy = {.heritage = heritage};
 	struct err err = {.class = ERR_NONE};
 	int result = nursery_settle(socket_fd, coordinator_fd, &err);
 
@@ -227,12 +247,14 @@ nursery_live(const struct heritage *heritage, int socket_fd, int coordinator_fd)
 		socket_fd = SOCKET_FD;
 		if (heritage->titled)
 			setproctitle("-llmill: nursery");
-		if (heritage->prepare != NULL)
+		if (heritage->isolated)
+			result = isolation_find(&legacy.isolation, &err);
+		if (result == 0 && heritage->prepare != NULL)
 			result = heritage->prepare(heritage->arg, &err);
 	}
 	MUST((result == 0) == (err.class == ERR_NONE));
 	packet_send(socket_fd, &err, sizeof(err), NULL, 0, 0);
-	while (result == 0 && nursery_serve(heritage))
+	while (result == 0 && nursery_serve(&legacy))
 		continue;
 	_exit(result == 0 ? 0 : 1);
 }

@@ -45,7 +45,10 @@ struct heritage {
 	   True: it is a subreaper that watches its down pipe instead and
 	   sweeps its own children first. */
 	bool reaps;
-	bool titled; /* setproctitle_init was called: titles may be set */
+	bool isolated; /* each worker in a process namespace of its own: all
+			  that it started dies with it, and it with the
+			  coordinator */
+	bool titled;   /* setproctitle_init was called: titles may be set */
 };
 
 /* What became of one request. */
@@ -61,8 +64,8 @@ struct nursery;
 
 /*
  * Fork the nursery. Call before a database is opened or a thread started.
- * Fails ERR_SYSTEM (no clone3 or pidfd: says that Linux ≥ 5.10 is needed) or
- * what prepare says; no process is left.
+ * Fails ERR_SYSTEM (no clone3 or pidfd: says that Linux ≥ 5.10 is needed; no
+ * namespaces) or what prepare says; no process is left.
  */
 struct nursery *nursery_open(const struct heritage *heritage, struct err *err);
 
