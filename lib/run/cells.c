@@ -133,12 +133,12 @@ put_so_far(struct pool *pool, const struct slot *slot)
 static void
 put_too_late(struct pool *pool, const struct slot *slot)
 {
-	char allowed[32];
+	const int64_t allowed_ns =
+	    slot->sequence > 0 ? slot->allowed_ns : POOL_READY_WITHIN;
 
-	text_duration(slot->sequence > 0 ? slot->allowed_ns : POOL_READY_WITHIN,
-	    allowed, sizeof(allowed));
-	buf_printf(&pool->text, "%s within %s",
-	    slot->sequence > 0 ? "no answer" : "not ready", allowed);
+	buf_printf(&pool->text, "%s within %g s",
+	    slot->sequence > 0 ? "no answer" : "not ready",
+	    (double)allowed_ns / (double)CLOCK_S);
 	put_so_far(pool, slot);
 }
 

@@ -46,6 +46,17 @@ def pytest_collection_modifyitems(config, items):
                 item.add_marker(pytest.mark.skip(reason="slow: -m slow"))
 
 
+def kernel_allows(flags):
+    """Does unshare(1) get these namespaces?"""
+    return subprocess.run(["unshare", *flags, "true"], timeout=PATIENCE,
+                          stderr=subprocess.DEVNULL).returncode == 0
+
+
+needs_namespaces = pytest.mark.skipif(
+    not kernel_allows(["-p", "-f"]) and not kernel_allows(["-U", "-p", "-f"]),
+    reason="the kernel allows no namespace of processes")
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item):
     report = (yield).get_result()

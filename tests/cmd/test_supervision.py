@@ -87,7 +87,7 @@ def test_a_crash_a_hang_and_a_stubborn_family_cost_two_rows(mill):
     ["--", "sh", "-c", "sleep 0.03; cat"],
 ], ids=["echo", "exec"])
 def test_killed_workers_cost_only_their_own_prompts(mill, backend):
-    prompts = numbers(mill, 80)
+    prompts = numbers(mill, 300)
     seed = random.randrange(1 << 32)
     print("seed", seed)
     chance = random.Random(seed)
@@ -103,7 +103,7 @@ def test_killed_workers_cost_only_their_own_prompts(mill, backend):
         until(lambda: answered(mill) > before or
               run.popen.poll() is not None, "another answer")
     done = run.wait()
-    assert hits >= 10
+    assert hits >= 5
     assert done.status == 0, done
     assert mill.results("x.db") == prompts
     facts = json.loads(done.out)

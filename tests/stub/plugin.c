@@ -9,126 +9,30 @@
  *	nothing		neither text nor error
  *	counted		an answer with tokens, model and finish reason
  *	long N		an answer of N bytes
- *	segv abort exit hang stop deaf		what they say
+ *	DEED		one of deeds.h
  *	first DEED	that, but only at the first attempt
  *	bytes		an answer with a NUL and bytes that are no UTF-8
- *	daemon		leaves a process of a session of its own, then answers
- *	noise		a megabyte on stdout and stderr, then answers
- *	closes		closes all descriptors, then answers
- *	hoards N	takes N MB and keeps them, then sleeps
- *	burns		never stops computing
- *	scribbles	writes to all descriptors from 3 on, then answers
+ *	half		writes half a frame to the worker's pipe, then sleeps
  */
 #include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
+#include "deeds.h"
 #include "llmill_plugin.h"
 
 #ifndef ABI
 #define ABI LLMILL_PLUGIN_ABI
 #endif
 
-#define DESCRIPTORS 1024
-
 static char *error_text;
 
+/* Half a frame of the worker's own protocol, on its own pipe. */
 static void
-leave_daemon(void)
+write_half(void)
 {
-	if (fork() == 0) {
-		setsid();
-		if (fork() == 0)
-			for (;;)
-				pause();
-		_exit(0);
-	}
-	wait(NULL);
-}
-
-static void
-make_noise(void)
-{
-	static char line[1024];
-
-	memset(line, 'n', sizeof(line));
-	for (int i = 0; i < 1024; i++) {
-		fwrite(line, 1, sizeof(line), stdout);
-		fwrite(line, 1, sizeof(line), stderr);
-	}
-	fflush(stdout);
-}
-
-static void
-hang(int deaf)
-{
-	if (deaf)
-		signal(SIGTERM, SIG_IGN);
-	for (;;)
-		pause();
-}
-
-/* A full pipe must not hold it. */
-static void
-scribble(void)
-{
-	for (int fd = 3; fd < DESCRIPTORS; fd++) {
-		int flags = fcntl(fd, F_GETFL);
-
-		if (flags == -1)
-			continue;
-		fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-		if (write(fd, "scribble", 8) == -1 && errno == EPIPE)
-			abort();
-	}
-}
-
-static void
-hoard(size_t megabytes)
-{
-	char *memory = malloc(megabytes << 20);
-
-	if (memory == NULL)
-		abort();
-	memset(memory, 'h', megabytes << 20);
-	for (;;)
-		pause();
-}
-
-/* Deeds without an answer of their own. */
-static void
-act(const char *deed)
-{
-	if (strcmp(deed, "segv") == 0)
-		raise(SIGSEGV);
-	else if (strcmp(deed, "abort") == 0)
-		abort();
-	else if (strcmp(deed, "exit") == 0)
-		exit(0);
-	else if (strcmp(deed, "hang") == 0 || strcmp(deed, "deaf") == 0)
-		hang(deed[0] == 'd');
-	else if (strcmp(deed, "stop") == 0)
-		raise(SIGSTOP);
-	else if (strcmp(deed, "daemon") == 0)
-		leave_daemon();
-	else if (strcmp(deed, "noise") == 0)
-		make_noise();
-	else if (strcmp(deed, "closes") == 0)
-		for (int fd = 0; fd < DESCRIPTORS; fd++)
-			close(fd);
-	else if (strncmp(deed, "hoards ", 7) == 0)
-		hoard((size_t)atol(deed + 7));
-	else if (strcmp(deed, "burns") == 0)
-		for (volatile int i = 0;; i++)
-			continue;
-	else if (strcmp(deed, "scribbles") == 0)
-		scribble();
+	for (int fd = 3; fd < DEED_DESCRIPTORS; fd++)
+		if ((fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY)
+			write(fd, "\x80\0\0", 3);
+	deed_hang(0);
 }
 
 static void
@@ -203,11 +107,13 @@ call(void *self, const struct llmill_plugin_request *request,
 		give_facts(request, reply);
 	} else if (strcmp(prompt, "bytes") == 0) {
 		give(reply, "a\0\xff\xfe z", 6);
+	} else if (strcmp(prompt, "half") == 0) {
+		write_half();
 	} else if (strcmp(prompt, "nothing") != 0) {
 		if (strncmp(prompt, "first ", 6) != 0)
-			act(prompt);
+			deed_do(prompt);
 		else if (request->attempt == 1)
-			act(prompt + 6);
+			deed_do(prompt + 6);
 		answer(request, reply);
 	}
 	if (strcmp(prompt, "counted") == 0) {
