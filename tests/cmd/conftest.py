@@ -52,6 +52,9 @@ def kernel_allows(flags):
                           stderr=subprocess.DEVNULL).returncode == 0
 
 
+NO_ROOT = 65534  # a user and group without rights
+needs_root = pytest.mark.skipif(
+    os.getuid() != 0, reason="needs another user: no root")
 needs_namespaces = pytest.mark.skipif(
     not kernel_allows(["-p", "-f"]) and not kernel_allows(["-U", "-p", "-f"]),
     reason="the kernel allows no namespace of processes")
@@ -271,6 +274,14 @@ class Mill:
         path.write_bytes(text.encode() if isinstance(text, str) else text)
         path.chmod(mode)
         return path
+
+    def open_to(self, user):
+        """Let this user work where the program runs; for root only."""
+        for path in (self.dir, self.aside, *self.aside.iterdir()):
+            os.chown(path, user, user)
+        for path in self.dir.parents:  # pytest's, closed to others
+            if str(path).startswith("/tmp/"):
+                path.chmod(path.stat().st_mode | 0o055)
 
     def script(self, name, body):
         """An executable shell script where the program runs."""

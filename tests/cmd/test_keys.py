@@ -13,10 +13,9 @@ import subprocess
 
 import pytest
 
-from conftest import Process, until
+from conftest import NO_ROOT, Process, needs_root, until
 from echo_server import IN_ANSWERS, PLACES, EchoServer
 
-NO_ROOT = 65534
 QUICK = ("-m", "m1", "--retry-attempts", 1, "-j", 2, "--max-answer-bytes",
          "1M", "--connect-timeout", "5s")
 
@@ -254,15 +253,11 @@ def test_no_process_shows_it(mill, server, canary):
     assert running.wait().status == 0
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="needs another user: no root")
+@needs_root
 def test_not_even_its_own_user_can_look_into_a_process_with_a_key(
         mill, server, canary):
     """/proc/PID/environ, which has what the user gave, and mem are closed."""
-    for path in mill.aside.iterdir():
-        os.chown(path, NO_ROOT, NO_ROOT)
-    for path in (mill.dir, mill.aside, *mill.dir.parents):
-        if str(path).startswith("/tmp/"):
-            path.chmod(path.stat().st_mode | 0o055)
+    mill.open_to(NO_ROOT)
     running = start(mill, server, canary, "--prompt", "hold", "--no-db",
                     preexec=lambda: os.setuid(NO_ROOT))
     assert server.held.wait(20), running.err()

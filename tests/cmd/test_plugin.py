@@ -97,13 +97,11 @@ def test_it_can_fail_for_now_for_good_or_for_a_while(mill, plugin):
         "too_long"}
 
 
+# test_zoo.py has all that a plugin can do.
 @pytest.mark.parametrize("deed, outcome, told", [
-    ("segv", "crash", "signal 11"), ("abort", "crash", "signal 6"),
-    ("exit", "crash", "exit status 0"),
-    ("hang", "timeout_total", ""), ("deaf", "timeout_total", ""),
-    ("stop", "timeout_total", ""), ("closes", "crash", ""),
+    ("segv", "crash", "signal 11"), ("deaf", "timeout_total", "within 0.5 s"),
     ("scribbles", "garbage", "")])
-def test_whatever_it_does_costs_one_try(mill, plugin, deed, outcome, told):
+def test_what_it_did_costs_one_try(mill, plugin, deed, outcome, told):
     others = [f"prompt {n}" for n in range(20)]
     done = send(mill, plugin, ["first " + deed, *others], "-j", 3,
                 "--timeout", "500ms")
@@ -115,21 +113,6 @@ def test_whatever_it_does_costs_one_try(mill, plugin, deed, outcome, told):
     assert failed[:2] == (1, outcome)
     assert told in failed[2]
     mill.no_process_left()
-
-
-@pytest.mark.parametrize("deed", ["daemon", "noise"])
-def test_what_it_leaves_or_prints_harms_nobody(mill, plugin, deed):
-    done = send(mill, plugin, [deed, "next"], "-j", 1)
-    assert done.status == 0, done
-    assert mill.results("a.db") == [deed.upper(), "NEXT"]
-    mill.no_process_left()
-
-
-def test_bytes_are_what_they_are(mill, plugin):
-    done = send(mill, plugin, ["bytes"])
-    assert done.status == 0, done
-    assert mill.sql("SELECT hex(result) FROM llm_results", db="a.db") == [
-        ("6100FFFE207A",)]
 
 
 # --- what cannot be used ---

@@ -7,11 +7,11 @@ import socket
 
 import pytest
 
+from conftest import NO_ROOT, needs_root
 from llm_server import StubServer
 
 QUICK = ("-m", "m1", "--db", "a.db")
 KEY = "sk-test-abcdefghijklmnopqrstuvwxyz"
-NO_ROOT = 65534
 
 
 def outcomes(mill):
@@ -93,14 +93,11 @@ def test_a_socket_that_nobody_serves_is_said_to_be_that(mill, path):
             ) in ask_nobody(mill, path)
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="needs another user: no root")
+@needs_root
 def test_a_socket_that_may_not_be_used_is_said_to_be_that(mill, path):
     with serve(path):
         path.chmod(0o600)
-        mill.dir.chmod(0o777)
-        for above in mill.dir.parents:  # of pytest, closed to others
-            if above.stat().st_uid == 0 and str(above).startswith("/tmp/"):
-                above.chmod(above.stat().st_mode | 0o055)
+        mill.open_to(NO_ROOT)
         said = ask_nobody(mill, path, preexec=lambda: os.setuid(NO_ROOT))
     assert (f"unix:{path}: Permission denied; may this user read and write "
             "the socket?") in said
