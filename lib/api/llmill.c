@@ -205,6 +205,7 @@ fill_run(const struct llmill *mill, const char *const *prompts,
 	run->retry_delay_ns = nanoseconds(conf->retry_delay);
 	run->timeout_ns = nanoseconds(conf->timeout);
 	run->allow_empty = true;
+	run->isolate = conf->isolate ? LLMILL_ISOLATE_NS : LLMILL_ISOLATE_NONE;
 	run->no_db = !conf->save_to_db;
 	run->db = conf->db_filename;
 	run->stop_fd = mill->stop_fd;

@@ -11,7 +11,9 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -108,27 +110,29 @@ arguments_are_checked_in_their_order(void **state)
 		struct llmill_conf conf;
 		const char *field;
 	} rows[] = {
-	    {{NULL, NULL, 0, -1, -1, 0, false, " ", NULL, NULL, false},
+	    {{NULL, NULL, 0, -1, -1, 0, false, " ", NULL, NULL, false, false},
 		"chat_fn"},
-	    {{shout, NULL, 0, -1, -1, 0, false, " ", NULL, NULL, false},
+	    {{shout, NULL, 0, -1, -1, 0, false, " ", NULL, NULL, false, false},
 		"num_workers"},
-	    {{shout, NULL, 9000, 0, 0, 1, false, NULL, NULL, NULL, false},
+	    {{shout, NULL, 9000, 0, 0, 1, false, NULL, NULL, NULL, false,
+		 false},
 		"num_workers"},
-	    {{shout, NULL, 1, -1, -1, 0, false, " ", NULL, NULL, false},
+	    {{shout, NULL, 1, -1, -1, 0, false, " ", NULL, NULL, false, false},
 		"retry_attempts"},
-	    {{shout, NULL, 1, 0, -1, 0, false, " ", NULL, NULL, false},
+	    {{shout, NULL, 1, 0, -1, 0, false, " ", NULL, NULL, false, false},
 		"retry_delay"},
-	    {{shout, NULL, 1, 0, NAN, 0, false, " ", NULL, NULL, false},
+	    {{shout, NULL, 1, 0, NAN, 0, false, " ", NULL, NULL, false, false},
 		"retry_delay"},
-	    {{shout, NULL, 1, 0, INFINITY, 1, false, NULL, NULL, NULL, false},
+	    {{shout, NULL, 1, 0, INFINITY, 1, false, NULL, NULL, NULL, false,
+		 false},
 		"retry_delay"},
-	    {{shout, NULL, 1, 0, 0, 0, false, " ", NULL, NULL, false},
+	    {{shout, NULL, 1, 0, 0, 0, false, " ", NULL, NULL, false, false},
 		"timeout"},
-	    {{shout, NULL, 1, 0, 0, NAN, false, " ", NULL, NULL, false},
+	    {{shout, NULL, 1, 0, 0, NAN, false, " ", NULL, NULL, false, false},
 		"timeout"},
-	    {{shout, NULL, 1, 0, 0, 1, false, " \t", NULL, NULL, false},
+	    {{shout, NULL, 1, 0, 0, 1, false, " \t", NULL, NULL, false, false},
 		"db_filename"},
-	    {{shout, NULL, 1, 0, 0, 1, false, "", NULL, NULL, false},
+	    {{shout, NULL, 1, 0, 0, 1, false, "", NULL, NULL, false, false},
 		"db_filename"},
 	};
 
@@ -191,11 +195,7 @@ whatever_the_function_does_costs_its_own_prompt(void **state)
 	static const char *const prompts[] = {
 	    "a", "crash", "exit", "hang", "null", "b"};
 	static const char *const reasons[] = {NULL, "signal 11",
-	    "exit status 0", "no answer within",
-	    "failed "
-	    "without a "
-	    "word",
-	    NULL};
+	    "exit status 0", "no answer within", "failed without a word", NULL};
 	struct llmill_conf conf = options(troubled);
 	struct llmill_results *results;
 	struct llmill_err err;
@@ -220,6 +220,58 @@ whatever_the_function_does_costs_its_own_prompt(void **state)
 			fail_msg("%s", text);
 	}
 	llmill_results_free(results);
+	llmill_close(mill);
+}
+
+/* It leaves a daemon that has the fifo open, as long as it lives. */
+static char *
+haunted(void *arg, const char *prompt, char **error)
+{
+	int ready[2];
+	char byte;
+
+	if (pipe(ready) == -1)
+		return NULL;
+	if (fork() == 0) {
+		setsid();
+		if (fork() == 0 && open(arg, O_WRONLY) != -1 &&
+		    write(ready[1], "", 1) == 1)
+			for (;;)
+				pause();
+		_exit(0);
+	}
+	wait(NULL);
+	return read(ready[0], &byte, 1) == 1 ? shout(NULL, prompt, error)
+					     : NULL;
+}
+
+static void
+isolated_function_leaves_no_daemon(void **state)
+{
+	char place[] = "/tmp/test_llmill.XXXXXX";
+	char fifo[64];
+	struct llmill_conf conf = options(haunted);
+	struct pollfd end = {.events = POLLIN};
+	struct llmill *mill;
+	struct llmill_err err;
+
+	(void)state;
+	if (system("unshare -pf true 2>/dev/null") != 0 &&
+	    system("unshare -Upf true 2>/dev/null") != 0)
+		skip();
+	assert_non_null(mkdtemp(place));
+	snprintf(fifo, sizeof(fifo), "%s/fifo", place);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	end.fd = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	conf.chat_arg = fifo;
+	conf.isolate = true;
+	mill = llmill_open(&conf, &err);
+	assert_shouted(mill);
+	assert_int_equal(poll(&end, 1, 10000), 1);
+	assert_int_equal(end.revents, POLLHUP); /* nobody has it open */
+	close(end.fd);
+	unlink(fifo);
+	rmdir(place);
 	llmill_close(mill);
 }
 
@@ -497,6 +549,7 @@ main(void)
 	    cmocka_unit_test(a_prompt_that_is_none_is_named),
 	    cmocka_unit_test(no_prompts_are_no_results_and_no_file),
 	    cmocka_unit_test(whatever_the_function_does_costs_its_own_prompt),
+	    cmocka_unit_test(isolated_function_leaves_no_daemon),
 	    cmocka_unit_test(nothing_is_left_of_many_runs),
 	    cmocka_unit_test(a_host_that_buries_all_children_is_no_harm),
 	    cmocka_unit_test(children_of_the_host_are_its_own),
