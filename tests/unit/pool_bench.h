@@ -52,14 +52,10 @@ count_words(void *arg, uint32_t slot, const char *data, size_t size)
 	bench->word_bytes += size;
 }
 
-/* Give the bench workers of a kind. */
 static inline void
-bench_open(struct bench *bench, const struct fake *fake, uint32_t slots)
+bench_open_with(
+    struct bench *bench, const struct heritage *heritage, uint32_t slots)
 {
-	const struct heritage heritage = {
-	    .live = fake_live,
-	    .arg = (void *)(uintptr_t)fake,
-	};
 	struct err err;
 
 	*bench = (struct bench){
@@ -73,10 +69,22 @@ bench_open(struct bench *bench, const struct fake *fake, uint32_t slots)
 		    .words_arg = bench,
 		},
 	};
-	bench->nursery = nursery_open(&heritage, &err);
+	bench->nursery = nursery_open(heritage, &err);
 	NEED(bench->nursery != NULL);
 	bench->loop = loop_new(&err);
 	NEED(bench->loop != NULL);
+}
+
+/* Give the bench workers of a kind. */
+static inline void
+bench_open(struct bench *bench, const struct fake *fake, uint32_t slots)
+{
+	const struct heritage heritage = {
+	    .live = fake_live,
+	    .arg = (void *)(uintptr_t)fake,
+	};
+
+	bench_open_with(bench, &heritage, slots);
 }
 
 static inline void
