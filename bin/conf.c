@@ -16,7 +16,7 @@
 #include "paths.h"
 #include "say.h"
 
-#define SYSTEM_MAX_BYTES ((size_t)16 << 20) /* as long as a prompt may be */
+#define TEXT_MAX_BYTES ((size_t)16 << 20) /* as long as a prompt may be */
 
 /* Long names that mean nothing beside each other. */
 static const struct clash {
@@ -129,30 +129,41 @@ check_key_env(const struct opts *opts, struct llmill_err *err)
 	    "OPENAI_API_KEY, not the key itself");
 }
 
+/* A text, or with @ in front that of a file, which loses one newline. */
 static int
-fill_system(struct opts *opts, struct llmill_err *err)
+fill_text(struct opts *opts, const char *option, const char *given,
+    const char **filled, struct llmill_err *err)
 {
 	size_t size;
 	char *text;
 
-	if (opts->system)
-		opts->conf.system = opts->system;
-	if (!opts->system || opts->system[0] != '@')
+	*filled = given;
+	if (!given || given[0] != '@')
 		return 0;
-	text = file_read_text(
-	    "-s, --system", opts->system + 1, SYSTEM_MAX_BYTES, NULL, err);
+	text = file_read_text(option, given + 1, TEXT_MAX_BYTES, NULL, err);
 	if (!text)
 		return -1;
 	size = strlen(text);
 	if (size > 0 && text[size - 1] == '\n')
 		text[size - 1] = '\0';
-	opts->conf.system = opts_own(opts, text, err);
-	if (!opts->conf.system)
+	*filled = opts_own(opts, text, err);
+	if (!*filled)
 		return -1;
 	if (text[0] == '\0')
-		return say_refuse(
-		    err, "-s, --system: %s is empty", opts->system + 1);
+		return say_refuse(err, "%s: %s is empty", option, given + 1);
 	return 0;
+}
+
+static int
+fill_texts(struct opts *opts, struct llmill_err *err)
+{
+	struct llmill_run_conf *conf = &opts->conf;
+
+	if (fill_text(opts, "-t, --template", opts->template,
+		&conf->prompt_template, err) < 0)
+		return -1;
+	return fill_text(
+	    opts, "-s, --system", opts->system, &conf->system, err);
 }
 
 /* "{}" is replaced only where it is a whole argument. */
@@ -198,7 +209,7 @@ conf_complete(struct opts *opts, struct llmill_err *err)
 	if (check_clashes(opts, err) < 0 || check_width(opts, err) < 0 ||
 	    check_streams(opts, err) < 0 || check_key_env(opts, err) < 0 ||
 	    paths_check(opts, err) < 0 || body_fill(opts, err) < 0 ||
-	    fill_system(opts, err) < 0 || fill_redo(opts, err) < 0 ||
+	    fill_texts(opts, err) < 0 || fill_redo(opts, err) < 0 ||
 	    headers_fill(opts, err) < 0)
 		return -1;
 	if (conf->verbosity >= 0)

@@ -123,6 +123,7 @@ struct opts {
 	bool given[OPTS_MOST]; /* by their place in opts_table */
 	struct opts_range range;
 	struct opts_share max_failures;
+	const char *template;
 	const char *system;
 	const char *temperature;
 	const char *top_p;

@@ -34,6 +34,11 @@ static const struct opts_choice input_formats[] = {
     {"lines", LLMILL_FORMAT_LINES},
     {"nul", LLMILL_FORMAT_NUL},
     {"jsonl", LLMILL_FORMAT_JSONL},
+    {"csv", LLMILL_FORMAT_CSV},
+    {"tsv", LLMILL_FORMAT_TSV},
+    {"openai-batch", LLMILL_FORMAT_OPENAI_BATCH},
+    {"db", LLMILL_FORMAT_DB},
+    {"files", LLMILL_FORMAT_FILES},
     {NULL, 0},
 };
 
@@ -80,7 +85,7 @@ const struct opt opts_table[] = {
 	.synonyms = "--text --ask --question --query",
 	.help = "a prompt instead of a file; repeatable"},
     {.name = "input-format",
-	.arg = "lines|nul|jsonl",
+	.arg = "FORMAT",
 	.group = OPTS_INPUT,
 	.commands = OF_RUN,
 	.kind = OPTS_CHOICE,
@@ -88,7 +93,8 @@ const struct opt opts_table[] = {
 	.choices = input_formats,
 	.normal = "by file ending and first bytes",
 	.synonyms = "--in-format --informat --input-type --from",
-	.help = "how INPUT is read"},
+	.help = "how INPUT is read: lines, nul, jsonl, csv, tsv, "
+		"openai-batch, db, files"},
     {.letter = '0',
 	.group = OPTS_INPUT,
 	.commands = OF_RUN,
@@ -98,6 +104,16 @@ const struct opt opts_table[] = {
 	.synonyms = "--null --nul --print0 --read0",
 	.help = "the same as --input-format nul: prompts end with a NUL "
 		"byte and may hold line ends"},
+    {.letter = 't',
+	.name = "template",
+	.arg = "TEXT|@FILE",
+	.group = OPTS_INPUT,
+	.commands = OF_RUN,
+	.kind = OPTS_TEXT,
+	AT(const char *, template),
+	.synonyms = "--prompt-template --tmpl",
+	.help = "the prompt, with {{name}} for a column or key of the record; "
+		"a file loses one newline at its end"},
     {.name = "skip-bad",
 	.group = OPTS_INPUT,
 	.commands = OF_RUN,

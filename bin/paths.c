@@ -183,13 +183,14 @@ int
 paths_check(struct opts *opts, struct llmill_err *err)
 {
 	const struct list system = {&opts->system, opts->system ? 1 : 0};
+	const struct list template = {&opts->template, opts->template ? 1 : 0};
 	struct identities all = {0};
 	bool resumes = opts->command == OPTS_RESUME;
 	int result = -1;
 
-	/* -o and its .part, --db, --log, --key-file, --cacert, -s */
+	/* -o and its .part, --db, --log, --key-file, --cacert, -s, -t */
 	all.items = calloc(opts->inputs.count + opts->params.count +
-			       opts->headers.count + BESIDE_COUNT + 7,
+			       opts->headers.count + BESIDE_COUNT + 8,
 	    sizeof(all.items[0]));
 	if (!all.items)
 		return say_no_memory(err);
@@ -200,6 +201,7 @@ paths_check(struct opts *opts, struct llmill_err *err)
 	add(&all, "--key-file", opts->conf.key_file, false);
 	add(&all, "--cacert", opts->conf.cacert, false);
 	add_named(&all, "-s", &system, false);
+	add_named(&all, "-t", &template, false);
 	add_named(&all, "-p", &opts->params, true);
 	add_named(&all, "-H", &opts->headers, false);
 	for (size_t i = 0; i < opts->inputs.count && !resumes; i++)

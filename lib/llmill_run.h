@@ -38,6 +38,11 @@ enum llmill_format {
 	LLMILL_FORMAT_NUL = 2,	 /* input only */
 	LLMILL_FORMAT_JSONL = 3,
 	LLMILL_FORMAT_TXT = 4, /* output only */
+	LLMILL_FORMAT_CSV = 5,
+	LLMILL_FORMAT_TSV = 6,
+	LLMILL_FORMAT_OPENAI_BATCH = 7,
+	LLMILL_FORMAT_DB = 8,	 /* input only: prompts of a database */
+	LLMILL_FORMAT_FILES = 9, /* input only: each file is a prompt */
 };
 
 enum llmill_stream {
@@ -100,6 +105,8 @@ struct llmill_run_conf {
 	const char *const *inputs;  /* files, "-" is stdin; NULL or empty */
 	const char *const *prompts; /* --prompt; NULL or empty */
 	enum llmill_format input_format;
+	const char *prompt_template; /* "…{{name}}…", filled in with the
+					members of each record; NULL: none */
 	bool skip_bad;
 	uint64_t max_prompt_bytes; /* 0: 16 MiB */
 	uint32_t first;		   /* hand out only the first N; 0: all */
@@ -122,7 +129,7 @@ struct llmill_run_conf {
 	bool urls_recalled; /* they stand only in a database: a key goes there
 			       when it is named, or by default */
 	const char *model;
-	const char *system;
+	const char *system; /* with {{name}} in it each record has its own */
 	const char *const *params;  /* "KEY=VALUE" */
 	int64_t max_tokens;	    /* 0: not sent */
 	const char *const *headers; /* "Name: value" */

@@ -120,6 +120,13 @@ resolve_system(struct backend *backend, const struct llmill_run_conf *conf,
 	return check_utf8("-s", conf->system, err);
 }
 
+void
+backend_drop_system(struct backend *backend)
+{
+	backend->chat.system = NULL;
+	backend->plan.system = span_of(NULL);
+}
+
 /* How answers come, and how long they may take about it. */
 static void
 resolve_times(struct backend *backend, const struct llmill_run_conf *conf)
@@ -258,7 +265,8 @@ records_name_models(const struct prompts *prompts)
 		bool names = json_get(root, "model") != NULL;
 
 		json_free(root);
-		if (!names && !record_is_bad(&record))
+		if (!names && !record_is_bad(&record) &&
+		    record_request(&record).data == NULL)
 			return false;
 	}
 	return true;

@@ -35,6 +35,9 @@ struct backend {
 	struct buf plan_params;	     /* the same with max_tokens */
 };
 
+/* Each record has its own system text. */
+void backend_drop_system(struct backend *backend);
+
 /*
  * Fill backend from conf; strings of conf are lent for its whole life.
  * Fails ERR_USAGE for what cannot be; nothing is left to free then.

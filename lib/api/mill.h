@@ -23,7 +23,8 @@ struct progress;
 
 /*
  * All that one run owns, from its options to its exit status. run.c is the
- * sequence; database.c finds, opens and loads; end.c closes and tells.
+ * sequence; intake.c reads the prompts; database.c finds, opens and loads;
+ * end.c closes and tells.
  */
 struct mill {
 	const struct llmill_run_conf *conf;
@@ -68,6 +69,9 @@ bool mill_has_terminal(void);
 
 /* How long to wait for a server before the first answer. */
 int64_t mill_wait_first_ns(const struct mill *mill);
+
+/* Read all prompts, and seal them. Fails ERR_INPUT, ERR_USAGE. */
+int mill_read_input(struct mill *mill, struct err *err);
 
 /* Outside the loop: did a signal come that ends the run? Then mill->stop has
  * the reason. Sleeps here when that is what it says. */

@@ -25,7 +25,6 @@
 #include "base/log.h"
 #include "chat/child.h"
 #include "chat/worker.h"
-#include "data/recall.h"
 #include "run/coord.h"
 #include "view/export.h"
 #include "view/progress.h"
@@ -68,96 +67,6 @@ open_screen(struct mill *mill, struct err *err)
 		return err_set_memory(err, "progress line");
 	log_set_screen(
 	    mill_screen_fd(mill), level, progress_step_aside, mill->progress);
-	return 0;
-}
-
-/* Say which records are bad, a line each. */
-static void
-list_troubles(enum log_level level, const char *troubles)
-{
-	while (troubles != NULL && *troubles != '\0') {
-		size_t size = strcspn(troubles, "\n");
-
-		log_say(level, "%.*s", (int)size, troubles);
-		troubles += size + 1;
-	}
-}
-
-/* What was left out of the list. */
-static void
-say_skipped(const struct input_facts *facts)
-{
-	if (facts->empty_count > 0)
-		log_say(LOG_INFO, "%llu empty %s skipped",
-		    (unsigned long long)facts->empty_count,
-		    facts->empty_count == 1 ? "line" : "lines");
-	if (facts->bad_count == 0)
-		return;
-	list_troubles(LOG_NOTE, facts->troubles);
-	log_say(LOG_WARN, "%llu bad %s skipped%s",
-	    (unsigned long long)facts->bad_count,
-	    facts->bad_count == 1 ? "record" : "records",
-	    facts->bad_count > INPUT_TROUBLES_SHOWN ? ", the first are listed"
-						    : "");
-}
-
-/* The database has the prompts. */
-static int
-recall_input(struct mill *mill, struct err *err)
-{
-	struct recall recall;
-	int done = recall_open(&recall, mill->conf->db, err);
-
-	if (done == -1)
-		return -1;
-	done = recall_prompts(&recall, mill->prompts, err);
-	recall_close(&recall);
-	return done;
-}
-
-static int
-read_files(struct mill *mill, struct err *err)
-{
-	static const char *const none[] = {NULL};
-	const struct llmill_run_conf *conf = mill->conf;
-	struct input_conf input = {
-	    .paths = conf->inputs != NULL ? conf->inputs : none,
-	    .texts = conf->prompts != NULL ? conf->prompts : none,
-	    .format = (enum input_format)conf->input_format,
-	    .prompt_max_bytes = conf->max_prompt_bytes,
-	    .skip_bad = conf->skip_bad,
-	    .text_only = mill->backend.chat.kind->text_only,
-	};
-
-	while (input.paths[input.path_count] != NULL)
-		input.path_count++;
-	while (input.texts[input.text_count] != NULL)
-		input.text_count++;
-	if (input_read(&input, mill->prompts, &mill->input, err) == -1) {
-		list_troubles(LOG_ERROR, mill->input.troubles);
-		return -1;
-	}
-	say_skipped(&mill->input);
-	return 0;
-}
-
-static int
-read_input(struct mill *mill, struct err *err)
-{
-	int done;
-
-	mill->prompts = prompts_new(err);
-	if (mill->prompts == NULL)
-		return -1;
-	done = mill->conf->resume ? recall_input(mill, err)
-				  : read_files(mill, err);
-	if (done == -1)
-		return -1;
-	if (prompts_seal(mill->prompts, err) == -1)
-		return -1;
-	mill->count = prompts_count(mill->prompts);
-	mill->backend.plan.prompts = mill->prompts;
-	mill->backend.chat.prompts = mill->prompts;
 	return 0;
 }
 
@@ -468,7 +377,8 @@ llmill_run(const struct llmill_run_conf *conf, struct llmill_err *err)
 	    open_screen(&mill, &why) == -1 ||
 	    resolve_backend(&mill, &why) == -1 ||
 	    (!conf->dry_run && journal_open(&mill, &why) == -1) ||
-	    read_input(&mill, &why) == -1 || check_range(&mill, &why) == -1)
+	    mill_read_input(&mill, &why) == -1 ||
+	    check_range(&mill, &why) == -1)
 		goto fail;
 	if (conf->dry_run) {
 		if (mill_preview_store(&mill, &why) == -1)

@@ -69,13 +69,27 @@ first_shape(const struct chat_conf *conf, uint32_t endpoint)
 	};
 }
 
+/* A record that is a request itself goes out as it stands. */
+static void
+put_request(const struct api *api, const struct chat_conf *conf,
+    const struct record *record, const struct api_shape *shape,
+    struct buf *body)
+{
+	struct span own = record_request(record);
+
+	if (own.data != NULL)
+		buf_add(body, own.data, own.size);
+	else
+		api->build(conf, record, shape, body);
+}
+
 void
 http_build_request(
     const struct chat_conf *conf, const struct record *record, struct buf *body)
 {
 	const struct api_shape shape = first_shape(conf, 0);
 
-	http_dialect(conf)->build(conf, record, &shape, body);
+	put_request(http_dialect(conf), conf, record, &shape, body);
 }
 
 /* Talk to that endpoint from now on; each keeps its connection. Gives false
@@ -212,8 +226,8 @@ ask(struct http *http, const struct chat_request *request, struct reply *reply)
 	};
 
 	begin(http, reply);
-	http->api->build(
-	    conf, &request->record, &http->end->shape, &http->request);
+	put_request(http->api, conf, &request->record, &http->end->shape,
+	    &http->request);
 	if (http->request.failed) {
 		reply->outcome = OUTCOME_OUT_OF_MEMORY;
 		reply->error = span_of("no memory for the request");

@@ -7,7 +7,6 @@
 #include "data/input.h"
 
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,102 +16,13 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "data/reader.h"
 #include "data/source.h"
 
 #define TROUBLES_MAX_BYTES ((size_t)64 << 10)
-#define TROUBLE_MAX_BYTES 512 /* one reason */
-#define NAME_MAX_BYTES 1024   /* of a name in a message */
-#define JSON_MAX_BYTES ((size_t)1 << 40)
-
-static const char *const format_names[] = {
-    [INPUT_AUTO] = "auto",
-    [INPUT_LINES] = "lines",
-    [INPUT_NUL] = "nul",
-    [INPUT_JSONL] = "jsonl",
-};
-#define FORMAT_COUNT (sizeof format_names / sizeof *format_names)
-
-const char *
-input_format_name(enum input_format format)
-{
-	return format_names[format];
-}
-
-bool
-input_format_by_name(const char *name, enum input_format *format)
-{
-	for (size_t i = 0; i < FORMAT_COUNT; i++) {
-		if (strcmp(name, format_names[i]) == 0) {
-			*format = (enum input_format)i;
-			return true;
-		}
-	}
-	return false;
-}
-
-size_t
-reader_json_max(const struct reader *reader)
-{
-	size_t most = reader->prompt_max_bytes;
-
-	if (most > JSON_MAX_BYTES / 6)
-		return JSON_MAX_BYTES;
-	return 6 * most + ((size_t)1 << 20);
-}
-
-/* Keep the id of a bad record. */
-static int
-reader_keep_id(struct reader *reader, uint64_t line, struct err *err)
-{
-	const struct record record = {
-	    .text = {"", 0},
-	    .body = {"", 0},
-	    .file = reader->file,
-	    .line = line,
-	};
-
-	return prompts_add(reader->prompts, &record, err);
-}
-
-int
-reader_refuse(struct reader *reader, uint64_t line, struct err *err,
-    const char *format, ...)
-{
-	char reason[TROUBLE_MAX_BYTES];
-	va_list args;
-
-	if (reader->facts->bad_count++ < INPUT_TROUBLES_SHOWN) {
-		va_start(args, format);
-		vsnprintf(reason, sizeof reason, format, args);
-		va_end(args);
-		buf_printf(&reader->troubles, "%s:%llu: ", reader->name,
-		    (unsigned long long)line);
-		text_escape(&reader->troubles, span_of(reason), 0);
-		buf_add_byte(&reader->troubles, '\n');
-	}
-	return reader->conf->skip_bad ? reader_keep_id(reader, line, err) : 0;
-}
-
-int
-reader_take(struct reader *reader, const struct record *record, struct err *err)
-{
-	struct span text = record->text;
-	size_t bad = 0;
-
-	if (text.size > reader->prompt_max_bytes)
-		return reader_refuse(reader, record->line, err,
-		    "longer than %zu bytes (--max-prompt-bytes)",
-		    reader->prompt_max_bytes);
-	if (!text_is_utf8(text, &bad))
-		return reader_refuse(reader, record->line, err,
-		    "not UTF-8 at byte %zu", bad + 1);
-	if (text.size > 0 && memchr(text.data, '\0', text.size) != NULL)
-		return reader_refuse(
-		    reader, record->line, err, "a NUL byte in the prompt");
-	return prompts_add(reader->prompts, record, err);
-}
+#define NAME_MAX_BYTES 1024 /* of a name in a message */
 
 static bool
 ends_with(const char *name, const char *end)
@@ -123,39 +33,106 @@ ends_with(const char *name, const char *end)
 	return size > end_size && strcasecmp(name + size - end_size, end) == 0;
 }
 
-/* A table read as lines would send its header, and its rows with all their
- * columns, as prompts. */
+/* As lines their bytes would be sent as prompts. */
 static int
 refuse_unknown(const char *path, struct err *err)
 {
-	static const char *const endings[] = {
-	    ".csv", ".tsv", ".gz", ".zst", ".xz", ".parquet"};
+	static const char *const endings[] = {".bz2", ".xz", ".zip", ".parquet",
+	    ".arrow", ".feather", ".xls", ".xlsx", ".ods", ".pdf"};
 
 	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++)
 		if (ends_with(path, endings[i]))
 			return err_set(err, ERR_SYSTEM,
-			    "there is no reader for %s files: make it lines "
-			    "or jsonl, or say --input-format lines",
+			    "there is no reader for %s files: make it lines, "
+			    "jsonl or csv, or say --input-format lines",
 			    endings[i]);
 	return 0;
 }
 
+/* By its ending, what is packed by the one before that. Gives INPUT_AUTO
+ * where that says nothing. */
+static enum input_format
+format_by_ending(const char *path)
+{
+	static const struct {
+		const char *ending;
+		enum input_format format;
+	} rows[] = {
+	    {".jsonl", INPUT_JSONL},
+	    {".ndjson", INPUT_JSONL},
+	    {".csv", INPUT_CSV},
+	    {".tsv", INPUT_TSV},
+	    {".tab", INPUT_TSV},
+	    {".db", INPUT_DB},
+	    {".sqlite", INPUT_DB},
+	    {".sqlite3", INPUT_DB},
+	};
+	static const char *const packed[] = {"", ".gz", ".zst"};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (size_t j = 0; j < sizeof(packed) / sizeof(packed[0]);
+		     j++) {
+			char ending[32];
+
+			snprintf(ending, sizeof(ending), "%s%s", rows[i].ending,
+			    packed[j]);
+			if (ends_with(path, ending))
+				return rows[i].format;
+		}
+	return INPUT_AUTO;
+}
+
 /* Decide what INPUT_AUTO means for this input. */
 static int
-find_format(struct source *source, const char *path, enum input_format *format,
-    struct err *err)
+find_format(const struct reader *reader, struct source *source,
+    const char *path, enum input_format *format, struct err *err)
 {
+	const bool any = reader->shape.prompt.template != NULL;
 	struct span line;
 
-	if (ends_with(path, ".jsonl") || ends_with(path, ".ndjson")) {
-		*format = INPUT_JSONL;
+	*format = format_by_ending(path);
+	if (*format != INPUT_AUTO && *format != INPUT_JSONL)
 		return 0;
-	}
 	if (refuse_unknown(path, err) == -1 ||
 	    source_peek(source, &line, err) == -1)
 		return -1;
-	*format = read_jsonl_knows(line) ? INPUT_JSONL : INPUT_LINES;
+	if (read_batch_knows(line))
+		*format = INPUT_BATCH;
+	else if (*format == INPUT_AUTO)
+		*format =
+		    read_jsonl_knows(line, any) ? INPUT_JSONL : INPUT_LINES;
 	return 0;
+}
+
+static int
+read_as(struct reader *reader, struct source *source, enum input_format format,
+    const char *path, struct err *err)
+{
+	/* One more for a CR that does not count. */
+	if (format == INPUT_LINES || format == INPUT_NUL)
+		source->piece_max = reader->prompt_max_bytes + 1;
+	switch (format) {
+	case INPUT_NUL:
+		return read_nul(reader, source, err);
+	case INPUT_JSONL:
+		return read_jsonl(reader, source, err);
+	case INPUT_CSV:
+		return read_csv(reader, source, ',', err);
+	case INPUT_TSV:
+		return read_csv(reader, source, '\t', err);
+	case INPUT_BATCH:
+		if (shape_is_active(&reader->shape))
+			return err_set(err, ERR_USAGE,
+			    "-t and -s cannot change the requests of an "
+			    "OpenAI batch: they go out as they stand");
+		return read_batch(reader, source, err);
+	case INPUT_FILES:
+		return read_file(reader, source, path, err);
+	case INPUT_DB:
+		return read_db(reader, path, err);
+	default:
+		return read_lines(reader, source, err);
+	}
 }
 
 static int
@@ -166,16 +143,11 @@ read_fd(struct reader *reader, int fd, const char *path, struct err *err)
 	int done = 0;
 
 	source_open(&source, fd, reader_json_max(reader));
+	source.may_be_packed = true;
 	if (format == INPUT_AUTO)
-		done = find_format(&source, path, &format, err);
-	if (done == 0 && format == INPUT_JSONL) {
-		done = read_jsonl(reader, &source, err);
-	} else if (done == 0) {
-		/* One more for a CR that does not count. */
-		source.piece_max = reader->prompt_max_bytes + 1;
-		done = format == INPUT_NUL ? read_nul(reader, &source, err)
-					   : read_lines(reader, &source, err);
-	}
+		done = find_format(reader, &source, path, &format, err);
+	if (done == 0)
+		done = read_as(reader, &source, format, path, err);
 	source_close(&source);
 	return done;
 }
@@ -248,7 +220,7 @@ read_texts(struct reader *reader, struct buf *shown, struct err *err)
 		    .file = reader->file,
 		    .line = i + 1};
 
-		if (reader_take(reader, &record, err) == -1)
+		if (reader_take_text(reader, &record, err) == -1)
 			return -1;
 	}
 	return 0;
@@ -306,7 +278,19 @@ input_read(const struct input_conf *conf, struct prompts *prompts,
 				      ? conf->prompt_max_bytes
 				      : INPUT_PROMPT_MAX_BYTES;
 	buf_init(&reader.troubles, TROUBLES_MAX_BYTES);
-	done = read_all(&reader, err);
+	buf_init(&reader.members, 2 * reader_json_max(&reader));
+	buf_init(&reader.system, 2 * reader_json_max(&reader));
+	done = shape_open(&reader.shape, conf->template, conf->system,
+	    reader_json_max(&reader), err);
+	if (done == 0)
+		done = read_all(&reader, err);
+	if (done == 0)
+		done = shape_check(&reader.shape, err);
+	facts->has_systems = reader.shape.system.template != NULL;
+	shape_close(&reader.shape);
+	names_free(&reader.names);
+	buf_free(&reader.system);
+	buf_free(&reader.members);
 	bad = facts->bad_count;
 	if (reader.troubles.size > 0)
 		facts->troubles = strdup(reader.troubles.data);

@@ -17,6 +17,11 @@ enum input_format {
 	INPUT_LINES = 1,
 	INPUT_NUL = 2,
 	INPUT_JSONL = 3,
+	INPUT_CSV = 5, /* 4 is an output's */
+	INPUT_TSV = 6,
+	INPUT_BATCH = 7, /* requests for OpenAI's batches */
+	INPUT_DB = 8,	 /* prompts of a database */
+	INPUT_FILES = 9, /* each file is a prompt, its name the custom_id */
 };
 
 #define INPUT_TROUBLES_SHOWN 20 /* of all bad records, with file and line */
@@ -28,6 +33,9 @@ struct input_conf {
 	const char *const *texts; /* --prompt: one record each, before files */
 	size_t text_count;
 	enum input_format format;
+	const char *template; /* the prompt with {{name}}; NULL: none */
+	const char *system; /* the system text; with {{name}} in it each record
+			       gets its own */
 	size_t prompt_max_bytes; /* 0: INPUT_PROMPT_MAX_BYTES */
 	bool skip_bad;
 	bool text_only; /* of a record nothing but its text can be used: one
@@ -36,9 +44,11 @@ struct input_conf {
 
 struct input_facts {
 	uint64_t empty_count; /* empty lines skipped */
-	uint64_t bad_count;   /* bad records (skipped with skip_bad) */
-	char *troubles;	      /* first 20, one line each: file:line: reason; or
-				 NULL */
+
+	uint64_t bad_count; /* bad records (skipped with skip_bad) */
+	bool has_systems;   /* each record has its own system text */
+	char *troubles;	    /* first 20, one line each: file:line: reason; or
+			       NULL */
 };
 
 /*
@@ -52,9 +62,5 @@ struct input_facts {
 int input_read(const struct input_conf *conf, struct prompts *prompts,
     struct input_facts *facts, struct err *err);
 void input_facts_free(struct input_facts *facts);
-
-/* Gives the format's name, or fills *format from a name: false if unknown. */
-const char *input_format_name(enum input_format format);
-bool input_format_by_name(const char *name, enum input_format *format);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/buf.h"
 
@@ -26,6 +27,22 @@ struct record {
 	uint32_t file;	       /* as prompts_name_input gave it */
 	uint64_t line;	       /* from 1; 0 unknown */
 };
+
+/* A body that begins so, and ends with one brace more, is a whole request
+ * that goes out as it stands. */
+#define RECORD_REQUEST "{\"request\":"
+
+/* Gives it; none when there is none. */
+static inline struct span
+record_request(const struct record *record)
+{
+	const size_t size = sizeof(RECORD_REQUEST) - 1;
+	struct span body = record->body;
+
+	if (body.size <= size || memcmp(body.data, RECORD_REQUEST, size) != 0)
+		return (struct span){NULL, 0};
+	return (struct span){body.data + size, body.size - size - 1};
+}
 
 /* Is it a bad record, never to be sent? */
 static inline bool

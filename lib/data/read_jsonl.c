@@ -8,6 +8,9 @@
 
 #include "base/err.h"
 #include "base/json.h"
+#include "base/scan.h"
+#include "base/text.h"
+#include "data/messages.h"
 #include "data/reader.h"
 #include "data/source.h"
 
@@ -21,6 +24,8 @@ enum part {
 	PART_CUSTOM_ID = 5,
 	PART_ID = 6,
 };
+#define KEY_SHOWN_BYTES ((size_t)60)
+#define WHY_BYTES ((size_t)1000)
 #define PART_COUNT 7
 #define PART_BODY_COUNT 4 /* the first four stand in body */
 
@@ -34,17 +39,10 @@ struct item {
 	struct buf key;
 	struct buf body;
 	struct buf fields;
+	struct buf system; /* of -s, as JSON */
+	struct buf only;   /* the only text there is */
+	struct buf why;
 };
-
-static bool
-is_blank(struct span line)
-{
-	for (size_t i = 0; i < line.size; i++)
-		if (line.data[i] != ' ' && line.data[i] != '\t' &&
-		    line.data[i] != '\r')
-			return false;
-	return true;
-}
 
 static int
 part_of(struct span key)
@@ -64,9 +62,10 @@ put_member(struct buf *buf, struct span key, struct span raw)
 	buf_add(buf, raw.data, raw.size);
 }
 
-/* Sort the line's members into parts, body and fields. */
+/* Sort the line's members into parts, body and fields. With a template prompt
+ * and messages are members like others. */
 static void
-item_sort(struct item *item, struct span line)
+item_sort(struct item *item, struct span line, bool has_template)
 {
 	struct span key;
 	struct span raw;
@@ -78,6 +77,9 @@ item_sort(struct item *item, struct span line)
 	while (json_next_member(line, &at, &item->key, &key, &raw)) {
 		int part = part_of(key);
 
+		if (has_template &&
+		    (part == PART_PROMPT || part == PART_MESSAGES))
+			part = -1;
 		if (part == -1)
 			put_member(&item->fields, key, raw);
 		else if (json_get(item->root, part_names[part]) != NULL)
@@ -87,14 +89,20 @@ item_sort(struct item *item, struct span line)
 	if (item->raw[PART_CUSTOM_ID].data != NULL &&
 	    item->raw[PART_ID].data != NULL)
 		put_member(&item->fields, span_of("id"), item->raw[PART_ID]);
+	if (item->fields.size > 0)
+		buf_add_byte(&item->fields, '}');
+}
+
+/* Put together what goes out beside the text. */
+static void
+item_put_body(struct item *item)
+{
 	for (int i = 0; i < PART_BODY_COUNT; i++)
 		if (item->raw[i].data != NULL)
 			put_member(
 			    &item->body, span_of(part_names[i]), item->raw[i]);
 	if (item->body.size > 0)
 		buf_add_byte(&item->body, '}');
-	if (item->fields.size > 0)
-		buf_add_byte(&item->fields, '}');
 }
 
 /* Is the value there and not what it should be? */
@@ -110,37 +118,26 @@ is_name(struct json *value)
 	return json_is_string(value) || json_is_number(value);
 }
 
+/* What is wrong with what it asks? NULL: nothing. */
 static const char *
-messages_trouble(struct json *messages)
-{
-	if (!json_is_array(messages) || json_count(messages) == 0)
-		return "messages is no array with something in it";
-	for (size_t i = 0; i < json_count(messages); i++) {
-		struct json *message = json_at(messages, i);
-
-		if (!json_is_object(message))
-			return "a message is no object";
-		if (!json_is_string(json_get(message, "role")))
-			return "a message has no role";
-	}
-	return NULL;
-}
-
-/* What is wrong with the object? NULL: nothing. */
-static const char *
-object_trouble(struct json *root)
+prompt_trouble(struct json *root)
 {
 	struct json *prompt = json_get(root, "prompt");
 	struct json *messages = json_get(root, "messages");
 
-	if (!json_is_object(root))
-		return "not a JSON object";
-	if (prompt == NULL && messages == NULL)
-		return "neither prompt nor messages";
 	if (prompt != NULL && messages != NULL)
 		return "both prompt and messages";
 	if (is_wrong(prompt, json_is_string))
 		return "prompt is no string";
+	return messages == NULL ? NULL : messages_trouble(messages);
+}
+
+/* What is wrong with the rest of it? NULL: nothing. */
+static const char *
+object_trouble(struct json *root)
+{
+	if (!json_is_object(root))
+		return "not a JSON object";
 	if (is_wrong(json_get(root, "system"), json_is_string))
 		return "system is no string";
 	if (is_wrong(json_get(root, "model"), json_is_string))
@@ -151,7 +148,7 @@ object_trouble(struct json *root)
 		return "custom_id is neither string nor number";
 	if (is_wrong(json_get(root, "id"), is_name))
 		return "id is neither string nor number";
-	return messages == NULL ? NULL : messages_trouble(messages);
+	return NULL;
 }
 
 /* A value of params that the request cannot have, and what to say of it. */
@@ -203,25 +200,12 @@ params_trouble(struct item *item)
 	return NULL;
 }
 
-/* Is it one message of the user's, and that a text? */
-static bool
-is_one_text(struct json *messages)
-{
-	struct json *only = json_at(messages, 0);
-
-	return json_count(messages) == 1 &&
-	       span_equals(
-		   json_string(json_get(only, "role")), span_of("user")) &&
-	       json_is_string(json_get(only, "content"));
-}
-
 /* What is in a record beside its text, for whom can only use that? */
 static const char *
 text_only_trouble(const struct item *item)
 {
 	static const char *const whys[PART_BODY_COUNT] = {
-	    [PART_MESSAGES] = ("more than one text in messages: only the http "
-			       "backend takes that"),
+	    [PART_MESSAGES] = MESSAGES_ONLY_HTTP,
 	    [PART_SYSTEM] = "system: only the http backend takes it",
 	    [PART_MODEL] = "model: only the http backend takes it",
 	    [PART_PARAMS] = "params: only the http backend takes them",
@@ -229,32 +213,10 @@ text_only_trouble(const struct item *item)
 
 	for (int i = 0; i < PART_BODY_COUNT; i++)
 		if (item->raw[i].data != NULL &&
-		    (i != PART_MESSAGES ||
-			!is_one_text(json_get(item->root, "messages"))))
+		    (i != PART_MESSAGES || !messages_is_one_text(json_get(
+					       item->root, "messages"))))
 			return whys[i];
 	return NULL;
-}
-
-/* Gives the text that messages come down to: that of the only user message
- * beside system messages; none when there is more to it. */
-static struct span
-messages_text(struct json *messages)
-{
-	struct span text = {NULL, 0};
-
-	for (size_t i = 0; i < json_count(messages); i++) {
-		struct json *message = json_at(messages, i);
-		struct span role = json_string(json_get(message, "role"));
-
-		if (span_equals(role, span_of("system")))
-			continue;
-		if (!span_equals(role, span_of("user")) || text.data != NULL)
-			return (struct span){NULL, 0};
-		text = json_string(json_get(message, "content"));
-		if (text.data == NULL)
-			return text;
-	}
-	return text;
 }
 
 /* Gives the record's own id: the bytes of a string, a number as written. */
@@ -268,35 +230,113 @@ item_name(const struct item *item)
 	return json_is_string(value) ? json_string(value) : item->raw[part];
 }
 
+/* The only member that is not one of ours, if it is a string, is the prompt.
+ * Gives none with why, which names those that there are. */
+static struct span
+only_text(struct item *item)
+{
+	const struct span none = {NULL, 0};
+	struct span fields = buf_span(&item->fields);
+	struct span only = none;
+	struct span key;
+	struct span raw;
+	size_t count = 0;
+	size_t at = 0;
+
+	buf_clear(&item->why);
+	buf_add_text(&item->why, "neither prompt nor messages");
+	while (json_next_member(fields, &at, &item->key, &key, &raw)) {
+		buf_add_text(&item->why,
+		    count++ == 0 ? "; say with -t '{{name}}' which it is: "
+				 : ", ");
+		text_escape(&item->why, key, KEY_SHOWN_BYTES);
+		only = raw;
+	}
+	if (count != 1 || only.data[0] != '"')
+		return none;
+	buf_clear(&item->only);
+	scan_decode(&item->only, only);
+	return item->only.failed ? none : buf_span(&item->only);
+}
+
+/* Gives the prompt, as people see it; none with trouble. */
+static struct span
+item_text(struct item *item, const struct reader *reader, const char **trouble)
+{
+	struct span messages = item->raw[PART_MESSAGES];
+	struct span text = {NULL, 0};
+
+	if (reader->shape.prompt.template != NULL)
+		return buf_span(&reader->shape.prompt.text);
+	*trouble = prompt_trouble(item->root);
+	if (*trouble != NULL)
+		return text;
+	if (item->raw[PART_PROMPT].data != NULL)
+		return json_string(json_get(item->root, "prompt"));
+	if (messages.data != NULL) {
+		text = messages_text(json_get(item->root, "messages"));
+		return text.data != NULL ? text : messages;
+	}
+	text = only_text(item);
+	if (text.data == NULL)
+		*trouble = item->why.data;
+	return text;
+}
+
+/* Fill in the templates, and put what -s gives where a record's own system
+ * text stands. Gives NULL, or what is wrong with the record. */
+static const char *
+item_shape(struct item *item, struct reader *reader, struct span line)
+{
+	const struct shape *shape = &reader->shape;
+	const char *trouble;
+
+	if (!shape_is_active(shape))
+		return NULL;
+	trouble = reader_shape(reader, line);
+	if (trouble != NULL || shape->system.template == NULL ||
+	    item->raw[PART_SYSTEM].data != NULL)
+		return trouble;
+	buf_clear(&item->system);
+	json_put_string(&item->system, buf_span(&shape->system.text));
+	item->raw[PART_SYSTEM] = buf_span(&item->system);
+	return NULL;
+}
+
+static bool
+item_failed(const struct item *item)
+{
+	return item->body.failed || item->fields.failed || item->key.failed ||
+	       item->system.failed || item->only.failed;
+}
+
 static int
 item_take(struct item *item, struct reader *reader, struct span line,
     uint64_t number, struct err *err)
 {
 	struct record record = {.file = reader->file, .line = number};
 	const char *trouble = object_trouble(item->root);
-	struct span messages;
 
 	if (trouble != NULL)
 		return reader_refuse(reader, number, err, "%s", trouble);
-	item_sort(item, line);
-	if (item->body.failed || item->fields.failed || item->key.failed)
-		return err_set_memory(err, "a record");
+	item_sort(item, line, reader->shape.prompt.template != NULL);
 	trouble = params_trouble(item);
+	if (trouble == NULL)
+		trouble = item_shape(item, reader, line);
 	if (trouble == NULL && reader->conf->text_only)
 		trouble = text_only_trouble(item);
-	if (trouble != NULL)
-		return reader_refuse(reader, number, err, "%s", trouble);
-	messages = item->raw[PART_MESSAGES];
-	if (messages.size > reader->prompt_max_bytes)
+	if (trouble == NULL)
+		record.text = item_text(item, reader, &trouble);
+	if (trouble == NULL &&
+	    item->raw[PART_MESSAGES].size > reader->prompt_max_bytes)
 		return reader_refuse(reader, number, err,
 		    "longer than %zu bytes (--max-prompt-bytes)",
 		    reader->prompt_max_bytes);
-	record.text = json_string(json_get(item->root, "prompt"));
-	if (messages.data != NULL) {
-		record.text = messages_text(json_get(item->root, "messages"));
-		if (record.text.data == NULL)
-			record.text = messages;
-	}
+	item_put_body(item);
+	if (item_failed(item))
+		return err_set_memory(err, "a record");
+	if (trouble != NULL)
+		return reader_refuse(reader, number, err, "%s", trouble);
 	record.custom_id = item_name(item);
 	if (item->body.size > 0)
 		record.body = buf_span(&item->body);
@@ -312,10 +352,6 @@ read_line(struct item *item, struct reader *reader, struct span line,
 	struct err why = {0};
 	int done;
 
-	if (is_blank(line)) {
-		reader->facts->empty_count++;
-		return 0;
-	}
 	item->root = json_parse(line, &why);
 	if (item->root == NULL && why.class == ERR_MEMORY)
 		return err_set_memory(err, "a record");
@@ -334,34 +370,31 @@ read_jsonl(struct reader *reader, struct source *source, struct err *err)
 	struct item item = {0};
 	size_t cap = 2 * reader_json_max(reader);
 	struct span line;
-	int done = 0;
+	int got;
 
 	buf_init(&item.key, cap);
 	buf_init(&item.body, cap);
 	buf_init(&item.fields, cap);
-	while (done == 0) {
-		enum source_piece got = source_next(source, '\n', &line, err);
-
-		if (got == SOURCE_END)
+	buf_init(&item.system, cap);
+	buf_init(&item.only, cap);
+	buf_init(&item.why, WHY_BYTES);
+	while ((got = reader_next_line(reader, source, &line, err)) == 1)
+		if (read_line(&item, reader, line, source->piece_count, err) ==
+		    -1) {
+			got = -1;
 			break;
-		if (got == SOURCE_FAILED)
-			done = -1;
-		else if (got == SOURCE_LONG)
-			done = reader_refuse(reader, source->piece_count, err,
-			    "line longer than %zu bytes (--max-prompt-bytes)",
-			    source->piece_max);
-		else
-			done = read_line(
-			    &item, reader, line, source->piece_count, err);
-	}
+		}
+	buf_free(&item.why);
+	buf_free(&item.only);
+	buf_free(&item.system);
 	buf_free(&item.fields);
 	buf_free(&item.body);
 	buf_free(&item.key);
-	return done;
+	return got;
 }
 
 bool
-read_jsonl_knows(struct span line)
+read_jsonl_knows(struct span line, bool any)
 {
 	struct json *root;
 	bool knows;
@@ -369,8 +402,9 @@ read_jsonl_knows(struct span line)
 	if (line.size == 0 || line.data[0] != '{')
 		return false;
 	root = json_parse(line, NULL);
-	knows = json_is_object(root) && (json_get(root, "prompt") != NULL ||
-					    json_get(root, "messages") != NULL);
+	knows =
+	    json_is_object(root) && (any || json_get(root, "prompt") != NULL ||
+					json_get(root, "messages") != NULL);
 	json_free(root);
 	return knows;
 }

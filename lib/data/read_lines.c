@@ -37,7 +37,7 @@ read_pieces(struct reader *reader, struct source *source, char delimiter,
 			continue;
 		}
 		record.text = piece;
-		if (reader_take(reader, &record, err) == -1)
+		if (reader_take_text(reader, &record, err) == -1)
 			return -1;
 	}
 }
@@ -46,6 +46,41 @@ int
 read_lines(struct reader *reader, struct source *source, struct err *err)
 {
 	return read_pieces(reader, source, '\n', err);
+}
+
+int
+read_file(struct reader *reader, struct source *source, const char *name,
+    struct err *err)
+{
+	struct record record = {
+	    .file = reader->file, .line = 1, .custom_id = span_of(name)};
+	struct span piece;
+	struct buf text;
+	int done = 0;
+	int got;
+
+	/* One byte more, to see that it is too long. */
+	buf_init(&text, reader->prompt_max_bytes + 2);
+	buf_add(&text, "", 0);
+	while ((got = source_next(source, '\n', &piece, err)) > SOURCE_END &&
+	       text.size <= reader->prompt_max_bytes) {
+		if (got == SOURCE_LONG)
+			piece.size = reader->prompt_max_bytes + 1;
+		if (piece.size > text.cap - text.size - 1)
+			piece.size = text.cap - text.size - 1;
+		buf_add(&text, piece.data, piece.size);
+		if (!source->torn)
+			buf_add_byte(&text, '\n');
+	}
+	record.text = buf_span(&text);
+	if (got == SOURCE_FAILED)
+		done = -1;
+	else if (text.failed)
+		done = err_set_memory(err, "a file");
+	else
+		done = reader_take_text(reader, &record, err);
+	buf_free(&text);
+	return done;
 }
 
 int

@@ -5,6 +5,8 @@
 #include <stdint.h>
 
 #include "data/input.h"
+#include "data/names.h"
+#include "data/shape.h"
 
 struct err;
 struct source;
@@ -20,6 +22,10 @@ struct reader {
 	const char *name; /* of the input, escaped, for people */
 	uint32_t file;	  /* of the input, for records */
 	size_t prompt_max_bytes;
+	struct shape shape;  /* -t and -s, if they have names in them */
+	struct buf members;  /* of a record that has only a text */
+	struct buf system;   /* {"system":"…"} of one */
+	struct names names;  /* custom_ids that must be unique */
 	struct buf troubles; /* becomes facts->troubles */
 };
 
@@ -30,6 +36,29 @@ struct reader {
  */
 int reader_take(
     struct reader *reader, const struct record *record, struct err *err);
+
+/* The same where it is to be shaped first: fill in its raw JSON object. */
+int reader_take_shaped(struct reader *reader, struct record *record,
+    struct span members, struct err *err);
+
+/* The same for one that is a text, with a custom_id or none. */
+int reader_take_text(
+    struct reader *reader, struct record *record, struct err *err);
+
+/* The same for one whose custom_id must be its own: of two alike the second is
+ * bad. */
+int reader_take_named(
+    struct reader *reader, const struct record *record, struct err *err);
+
+/*
+ * Take the next line that is not blank; one that is too long is refused.
+ * Gives 1 with *line, 0 at the end; -1 as the readers fail.
+ */
+int reader_next_line(struct reader *reader, struct source *source,
+    struct span *line, struct err *err);
+
+/* Fill in the templates. Gives NULL, or what is wrong with the record. */
+const char *reader_shape(struct reader *reader, struct span members);
 
 /*
  * Count a bad record at a line, note why; under skip_bad it keeps its id.
@@ -47,8 +76,18 @@ size_t reader_json_max(const struct reader *reader);
 int read_lines(struct reader *reader, struct source *source, struct err *err);
 int read_nul(struct reader *reader, struct source *source, struct err *err);
 int read_jsonl(struct reader *reader, struct source *source, struct err *err);
+int read_batch(struct reader *reader, struct source *source, struct err *err);
+int read_db(struct reader *reader, const char *path, struct err *err);
+int read_file(struct reader *reader, struct source *source, const char *name,
+    struct err *err);
+int read_csv(struct reader *reader, struct source *source, char separator,
+    struct err *err);
 
-/* Does the line look like a record of jsonl? Decides INPUT_AUTO. */
-bool read_jsonl_knows(struct span line);
+/* Does the line look like a record of jsonl? any: with any members; else with
+ * a prompt. Decides INPUT_AUTO. */
+bool read_jsonl_knows(struct span line, bool any);
+
+/* Is it a request of an OpenAI batch file? */
+bool read_batch_knows(struct span line);
 
 #endif

@@ -81,6 +81,12 @@ recall_open(struct recall *recall, const char *path, struct err *err)
 	return -1;
 }
 
+int
+recall_look(struct recall *recall, const char *path, struct err *err)
+{
+	return peek_open(&recall->peek, path, err);
+}
+
 /* Find the number of an input, most often the one of the row before. */
 static int
 number_file(
@@ -97,9 +103,12 @@ number_file(
 	return prompts_name_input(prompts, name, file, err);
 }
 
+typedef int take_record(
+    void *arg, const struct record *record, const char *file, struct err *err);
+
 static int
-add_row(struct sqlite3_stmt *stmt, struct prompts *prompts, uint32_t *file,
-    struct err *err)
+tell_record(
+    struct sqlite3_stmt *stmt, take_record *take, void *arg, struct err *err)
 {
 	struct record record = {
 	    .text = db_column(stmt, 1),
@@ -114,18 +123,15 @@ add_row(struct sqlite3_stmt *stmt, struct prompts *prompts, uint32_t *file,
 		return err_set(err, ERR_INPUT,
 		    "prompt %" PRId64 " is no text in UTF-8",
 		    (int64_t)sqlite3_column_int64(stmt, 0));
-	if (name != NULL && number_file(prompts, name, file, err) == -1)
-		return -1;
-	record.file = *file;
-	return prompts_add(prompts, &record, err);
+	return take(arg, &record, name, err);
 }
 
 int
-recall_prompts(struct recall *recall, struct prompts *prompts, struct err *err)
+recall_records(
+    struct recall *recall, take_record *take, void *arg, struct err *err)
 {
 	const struct peek *peek = &recall->peek;
 	struct sqlite3_stmt *stmt;
-	uint32_t file = 0;
 	int done = 0;
 	int code = db_prepare(peek->db,
 	    peek->kind == SCHEMA_SEED ? SQL_RECALL_SEED : SQL_RECALL, &stmt);
@@ -133,16 +139,43 @@ recall_prompts(struct recall *recall, struct prompts *prompts, struct err *err)
 	while (code == SQLITE_OK && done == 0 &&
 	       (code = sqlite3_step(stmt)) == SQLITE_ROW) {
 		code = SQLITE_OK;
-		done = add_row(stmt, prompts, &file, err);
+		done = tell_record(stmt, take, arg, err);
 	}
 	sqlite3_finalize(stmt);
 	if (done == -1)
 		return err_add(err, "%s", peek->name);
-	if (code != SQLITE_DONE)
-		return peek_fail(peek, code, err);
+	return code == SQLITE_DONE ? 0 : peek_fail(peek, code, err);
+}
+
+struct gathering {
+	struct prompts *prompts;
+	uint32_t file; /* of the last one */
+};
+
+static int
+gather(
+    void *arg, const struct record *record, const char *name, struct err *err)
+{
+	struct gathering *gathering = arg;
+	struct record own = *record;
+
+	if (name != NULL &&
+	    number_file(gathering->prompts, name, &gathering->file, err) == -1)
+		return -1;
+	own.file = gathering->file;
+	return prompts_add(gathering->prompts, &own, err);
+}
+
+int
+recall_prompts(struct recall *recall, struct prompts *prompts, struct err *err)
+{
+	struct gathering gathering = {.prompts = prompts};
+
+	if (recall_records(recall, gather, &gathering, err) == -1)
+		return -1;
 	if (prompts_count(prompts) == 0)
-		return err_set(
-		    err, ERR_INPUT, "%s: there is no prompt in it", peek->name);
+		return err_set(err, ERR_INPUT, "%s: there is no prompt in it",
+		    recall->peek.name);
 	return 0;
 }
 

@@ -4,10 +4,10 @@
 
 #include "base/buf.h"
 #include "data/peek.h"
+#include "data/prompts.h"
 #include "data/store.h"
 
 struct err;
-struct prompts;
 
 /*
  * What a database knows by itself, for a run that goes on without its input:
@@ -23,6 +23,16 @@ struct recall {
  * on it; recall_close is not needed then.
  */
 int recall_open(struct recall *recall, const char *path, struct err *err);
+
+/* The same for one that may be worked on meanwhile. */
+int recall_look(struct recall *recall, const char *path, struct err *err);
+
+/* Tell of every prompt, with what stood beside it in its input, and the name
+ * of that, NULL: unknown. Gives -1 when take does; fails as recall_prompts. */
+int recall_records(struct recall *recall,
+    int (*take)(void *arg, const struct record *record, const char *file,
+	struct err *err),
+    void *arg, struct err *err);
 
 /*
  * Append all prompts, with what stood beside them in their input.

@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "data/unpack.h"
 
 #define CHUNK_BYTES ((size_t)256 << 10)
 
@@ -22,36 +23,105 @@ source_open(struct source *source, int fd, size_t piece_max)
 	*source = (struct source){.fd = fd};
 	source->piece_max = piece_max < most ? piece_max : most;
 	buf_init(&source->buf, source->piece_max + 2 * CHUNK_BYTES);
+	buf_init(&source->packed, 2 * CHUNK_BYTES);
 }
 
 void
 source_close(struct source *source)
 {
+	unpack_free(source->unpack);
+	buf_free(&source->packed);
 	buf_free(&source->buf);
 }
 
-/* Read once more. Gives 0 (ended may be true now), -1 with errno. */
-static int
-source_read(struct source *source)
+/* Read the descriptor once. Gives bytes read, 0 at its end, -1 with err. */
+static ssize_t
+read_some(struct source *source, struct buf *buf, struct err *err)
 {
 	struct pollfd wait = {.fd = source->fd, .events = POLLIN};
 	ssize_t got;
 
-	for (;;) {
-		got = fd_read(source->fd, &source->buf, CHUNK_BYTES);
-		if (got >= 0)
-			break;
+	while ((got = fd_read(source->fd, buf, CHUNK_BYTES)) == -1) {
 		if (errno == EAGAIN)
 			(void)poll(&wait, 1, -1);
 		else if (errno != EINTR)
-			return -1;
+			return err_set_errno(err, "cannot be read");
 	}
-	if (got == 0)
-		source->ended = true;
+	return got;
+}
+
+/* Unpack a chunk. Gives 0 (ended may be true now), -1 with err. */
+static int
+unpack_chunk(struct source *source, struct err *err)
+{
+	const size_t before = source->buf.size;
+
+	while (source->buf.size == before) {
+		struct span packed = buf_span(&source->packed);
+
+		if (unpack_some(source->unpack, &packed, &source->buf,
+			CHUNK_BYTES, err) == -1)
+			return -1;
+		buf_drop(&source->packed, source->packed.size - packed.size);
+		if (source->buf.size > before || source->packed.size > 0)
+			continue;
+		switch (read_some(source, &source->packed, err)) {
+		case -1:
+			return -1;
+		case 0:
+			source->ended = true;
+			return unpack_end(source->unpack, err);
+		}
+	}
 	return 0;
 }
 
-/* Drop what was given, read once more. */
+/* Read once more. Gives 0 (ended may be true now), -1 with err. */
+static int
+source_read(struct source *source, struct err *err)
+{
+	ssize_t got;
+
+	if (source->unpack != NULL)
+		return unpack_chunk(source, err);
+	got = read_some(source, &source->buf, err);
+	source->ended = got == 0;
+	return got == -1 ? -1 : 0;
+}
+
+/* If the first bytes say that they are packed, begin anew with what they
+ * hold. Gives 0, or -1 with err. */
+static int
+begin_unpacking(struct source *source, struct err *err)
+{
+	source->unpack = unpack_new(unpack_find(buf_span(&source->buf)), err);
+	if (source->unpack == NULL)
+		return -1;
+	if (buf_add(&source->packed, source->buf.data, source->buf.size) == -1)
+		return err_set_memory(err, "unpacking");
+	buf_clear(&source->buf);
+	source->ended = false;
+	return 0;
+}
+
+/* Read until there are enough bytes to know what they are. Gives 0, or -1 with
+ * err. */
+static int
+source_read_first(struct source *source, struct err *err)
+{
+	for (;;) {
+		while (!source->ended && source->buf.size < UNPACK_MAGIC_BYTES)
+			if (source_read(source, err) == -1)
+				return -1;
+		if (!source->may_be_packed || source->unpack != NULL ||
+		    unpack_find(buf_span(&source->buf)) == UNPACK_NONE)
+			return 0;
+		if (begin_unpacking(source, err) == -1)
+			return -1;
+	}
+}
+
+/* Drop what was given, read more. */
 static int
 source_fill(struct source *source, struct err *err)
 {
@@ -63,10 +133,8 @@ source_fill(struct source *source, struct err *err)
 		source->dropped += (int64_t)source->at;
 		source->at = 0;
 	}
-	do {
-		if (source_read(source) == -1)
-			return err_set_errno(err, "cannot be read");
-	} while (first && !source->ended && source->buf.size < 3);
+	if ((first ? source_read_first : source_read)(source, err) == -1)
+		return -1;
 	if (first && source->buf.size >= 3 &&
 	    memcmp(source->buf.data, mark, 3) == 0)
 		source->at = 3;

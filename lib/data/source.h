@@ -14,15 +14,18 @@ struct err;
  * come: only the piece at hand is in memory.
  */
 struct source {
-	int fd;		      /* lent */
-	struct buf buf;	      /* what was read and not given yet */
-	size_t at;	      /* where in buf the next piece starts */
-	size_t piece_max;     /* bytes; a longer piece is skipped */
-	uint64_t piece_count; /* pieces given or skipped so far */
-	int64_t dropped;      /* bytes in front of buf */
-	int64_t piece_at;     /* where the last piece given began */
-	bool ended;	      /* nothing more to read */
-	bool torn;	      /* the last piece had no delimiter behind it */
+	int fd;		       /* lent */
+	struct buf buf;	       /* what was read and not given yet */
+	size_t at;	       /* where in buf the next piece starts */
+	size_t piece_max;      /* bytes; a longer piece is skipped */
+	uint64_t piece_count;  /* pieces given or skipped so far */
+	int64_t dropped;       /* bytes in front of buf */
+	int64_t piece_at;      /* where the last piece given began */
+	bool may_be_packed;    /* gzip or zstd, by the first bytes */
+	struct unpack *unpack; /* NULL: not packed */
+	struct buf packed;     /* bytes of the descriptor, with unpack */
+	bool ended;	       /* nothing more to read */
+	bool torn;	       /* the last piece had no delimiter behind it */
 };
 
 enum source_piece {
@@ -32,7 +35,8 @@ enum source_piece {
 	SOURCE_LONG = 2, /* over piece_max, skipped */
 };
 
-/* Begin to read fd. A UTF-8 byte order mark at its start is dropped. */
+/* Begin to read fd. A UTF-8 byte order mark at its start is dropped. Who sets
+ * may_be_packed before the first piece gets the bytes that were packed. */
 void source_open(struct source *source, int fd, size_t piece_max);
 void source_close(struct source *source);
 

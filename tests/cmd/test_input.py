@@ -304,12 +304,12 @@ def test_no_prompts_at_all_is_bad_input(mill, words, stdin, where):
     ("nosuch.txt", "nosuch.txt: No such file"), ("dir", "dir: is a directory"),
     ("a.txt/b", "Not a directory"), ("/dev/zero", "is a device"),
     ("loop", "symbolic links"),
-    ("table.csv", "there is no reader for .csv files")])
+    ("table.xlsx", "there is no reader for .xlsx files")])
 def test_what_cannot_be_read_is_said_in_one_line(mill, name, why):
     mill.write("a.txt", "a\n")
     (mill.dir / "dir").mkdir()
     (mill.dir / "loop").symlink_to("loop")
-    mill.write("table.csv", "prompt,n\na,1\n")
+    mill.write("table.xlsx", "prompt,n\na,1\n")
     before = set(mill.dir.iterdir())
     done = mill.run("run", "a.txt", name, *ECHO)
     assert done.status == 65, done

@@ -426,21 +426,6 @@ what_cannot_be_read_is_named(void **state)
 	}
 }
 
-static void
-formats_have_names(void **state)
-{
-	enum input_format format;
-
-	(void)state;
-	for (int i = INPUT_AUTO; i <= INPUT_JSONL; i++) {
-		const char *name = input_format_name((enum input_format)i);
-
-		assert_true(input_format_by_name(name, &format));
-		assert_int_equal(format, i);
-	}
-	assert_false(input_format_by_name("csv", &format));
-}
-
 #define IN_SCRATCH(test)                                                       \
 	cmocka_unit_test_setup_teardown(test, enter, scratch_leave)
 
@@ -463,7 +448,6 @@ main(void)
 	    IN_SCRATCH(stdin_is_named_stdin),
 	    IN_SCRATCH(nothing_is_no_list),
 	    IN_SCRATCH(what_cannot_be_read_is_named),
-	    cmocka_unit_test(formats_have_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
