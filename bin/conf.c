@@ -85,6 +85,22 @@ check_stdout(const struct llmill_run_conf *conf, struct llmill_err *err)
 				  : "--dry-run");
 }
 
+/* How -o is written matters where it is. */
+static int
+check_answers(const struct opts *opts, struct llmill_err *err)
+{
+	static const char *const names[] = {
+	    "format", "only", "fields", "csv-safe"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (opts_given(opts, names[i]) && !opts->conf.output)
+			return say_refuse(err,
+			    "%s--%s says how -o is written; give -o FILE or "
+			    "-o -",
+			    i == 0 ? "-f, " : "", names[i]);
+	return 0;
+}
+
 static int
 check_streams(const struct opts *opts, struct llmill_err *err)
 {
@@ -96,10 +112,8 @@ check_streams(const struct opts *opts, struct llmill_err *err)
 	if (is_dash(conf->log_path))
 		return say_refuse(
 		    err, "--log wants a file; -v and -vv show it on stderr");
-	if (opts_given(opts, "format") && !conf->output)
-		return say_refuse(err,
-		    "-f, --format says how -o is written; give -o FILE or "
-		    "-o -");
+	if (check_answers(opts, err) < 0)
+		return -1;
 	if (is_dash(conf->output) && conf->json)
 		return say_refuse(err,
 		    "-o - and --json both write to standard output; give -o "

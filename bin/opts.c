@@ -28,6 +28,7 @@ static const char *const command_names[] = {
     [OPTS_VERIFY] = "verify",
     [OPTS_RESUME] = "resume",
     [OPTS_MERGE] = "merge",
+    [OPTS_EXPORT] = "export",
 };
 
 static const char *const group_names[OPTS_GROUP_COUNT] = {
@@ -63,7 +64,7 @@ bool
 opts_only_looks(enum opts_command command)
 {
 	return command == OPTS_STATUS || command == OPTS_VERIFY ||
-	       command == OPTS_MERGE;
+	       command == OPTS_MERGE || command == OPTS_EXPORT;
 }
 
 const char *

@@ -31,8 +31,9 @@ enum opts_command {
 	OPTS_VERIFY = 3,
 	OPTS_RESUME = 4,
 	OPTS_MERGE = 5,
+	OPTS_EXPORT = 6,
 };
-#define OPTS_COMMAND_COUNT 6
+#define OPTS_COMMAND_COUNT 7
 
 /* Backends, as bits. */
 enum {

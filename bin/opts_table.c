@@ -21,6 +21,8 @@
 #define OF_STATUS (1U << OPTS_STATUS)
 #define OF_VERIFY (1U << OPTS_VERIFY)
 #define OF_MERGE (1U << OPTS_MERGE)
+#define OF_EXPORT (1U << OPTS_EXPORT)
+#define OF_OUTPUT (OF_RUN | OF_RESUME | OF_EXPORT)
 #define OF_CALLS (OF_RUN | OF_RESUME | OF_CHECK) /* who calls the backend */
 
 #define NS_PER_MS INT64_C(1000000)
@@ -49,7 +51,18 @@ static const struct opts_choice nul_format[] = {
 
 static const struct opts_choice output_formats[] = {
     {"jsonl", LLMILL_FORMAT_JSONL},
+    {"csv", LLMILL_FORMAT_CSV},
+    {"tsv", LLMILL_FORMAT_TSV},
     {"txt", LLMILL_FORMAT_TXT},
+    {"nul", LLMILL_FORMAT_NUL},
+    {"openai-batch", LLMILL_FORMAT_OPENAI_BATCH},
+    {NULL, 0},
+};
+
+static const struct opts_choice only_states[] = {
+    {"ok", LLMILL_ONLY_OK},
+    {"failed", LLMILL_ONLY_FAILED},
+    {"open", LLMILL_ONLY_OPEN},
     {NULL, 0},
 };
 
@@ -702,7 +715,7 @@ const struct opt opts_table[] = {
 	.name = "output",
 	.arg = "FILE|-",
 	.group = OPTS_OUTPUT,
-	.commands = OF_RUN | OF_RESUME | OF_MERGE,
+	.commands = OF_OUTPUT | OF_MERGE,
 	.kind = OPTS_TEXT,
 	AT(const char *, conf.output),
 	.synonyms = "--out --output-file --outfile --out-file -O",
@@ -710,14 +723,40 @@ const struct opt opts_table[] = {
 		"new database, a FILE)"},
     {.letter = 'f',
 	.name = "format",
-	.arg = "jsonl|txt",
+	.arg = "FORMAT",
 	.group = OPTS_OUTPUT,
+	.commands = OF_OUTPUT,
 	.kind = OPTS_CHOICE,
-	AT(enum llmill_format, conf.output_format),
+	AT(enum llmill_format, conf.answers.format),
 	.choices = output_formats,
 	.normal = "txt on a terminal, jsonl elsewhere",
 	.synonyms = "--output-format --out-format --outformat",
-	.help = "of --output"},
+	.help = "of --output: jsonl, csv, tsv, txt, nul, openai-batch"},
+    {.name = "only",
+	.arg = "ok|failed|open",
+	.group = OPTS_OUTPUT,
+	.commands = OF_OUTPUT,
+	.kind = OPTS_CHOICE,
+	AT(enum llmill_only, conf.answers.only),
+	.choices = only_states,
+	.synonyms = "--filter --state",
+	.help = "write no others to --output"},
+    {.name = "fields",
+	.arg = "LIST",
+	.group = OPTS_OUTPUT,
+	.commands = OF_OUTPUT,
+	.kind = OPTS_TEXT,
+	AT(const char *, conf.answers.fields),
+	.synonyms = "--columns --select --keys",
+	.help = "write these members or columns: a,b=result (b is its new "
+		"name)"},
+    {.name = "csv-safe",
+	.group = OPTS_OUTPUT,
+	.commands = OF_OUTPUT,
+	.kind = OPTS_FLAG,
+	AT(bool, conf.answers.csv_safe),
+	.synonyms = "--safe-csv --no-formulas",
+	.help = "put a quote mark before what a spreadsheet would compute"},
 
     /* seeing */
     {.name = "dry-run",

@@ -56,10 +56,7 @@ struct llmill_conf {
 	 * lock that another held stays locked in it for ever. Set this if
 	 * chat_fn needs none of those; without it such a process is refused. */
 	bool with_threads;
-
-	/* Each child is process 1 of a process namespace of its own: daemons
-	 * that chat_fn started end with it. Refused where the kernel does. */
-	bool isolate;
+	bool isolate; /* daemons of chat_fn end with its child */
 };
 
 #define LLMILL_CONF_DEFAULT                                                    \

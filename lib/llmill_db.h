@@ -52,6 +52,24 @@ int llmill_verify(
     const char *path, struct llmill_text *text, struct llmill_err *err);
 
 /* Strings are lent. */
+struct llmill_export_conf {
+	const char *path;   /* of the database */
+	const char *output; /* FILE, which grows as FILE.part, or "-" */
+	struct llmill_output answers;
+};
+
+/*
+ * Write the answers of a database, in the order of the prompts, as a run does
+ * with -o; open ones too. Waits for a slow reader. SIGPIPE must be ignored or
+ * blocked.
+ * Gives LLMILL_EXIT_OK; else err: as llmill_status, LLMILL_EXIT_USAGE for a
+ * field that there is not, LLMILL_EXIT_NOT_SAVED for what cannot be written;
+ * LLMILL_EXIT_EARLY without text when the reader went away.
+ */
+int llmill_export(
+    const struct llmill_export_conf *conf, struct llmill_err *err);
+
+/* Strings are lent. */
 struct llmill_merge_conf {
 	const char *path;	   /* of the new one; nothing may be there */
 	const char *const *shards; /* one or more, then NULL */

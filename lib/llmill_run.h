@@ -45,6 +45,22 @@ enum llmill_format {
 	LLMILL_FORMAT_FILES = 9, /* input only: each file is a prompt */
 };
 
+/* How answers go out; strings are lent. */
+enum llmill_only {
+	LLMILL_ONLY_ALL = 0,
+	LLMILL_ONLY_OK = 1,
+	LLMILL_ONLY_FAILED = 2,
+	LLMILL_ONLY_OPEN = 3,
+};
+
+struct llmill_output {
+	enum llmill_format format; /* AUTO: txt on a terminal, else jsonl */
+	enum llmill_only only;	   /* these rows */
+	const char *fields;	   /* "a,new=old": members of jsonl, columns of
+				      tables; NULL: all */
+	bool csv_safe; /* what a spreadsheet would compute becomes a text */
+};
+
 enum llmill_stream {
 	LLMILL_STREAM_AUTO = 0, /* try where the timeout is over 120 s */
 	LLMILL_STREAM_ON = 1,
@@ -183,7 +199,7 @@ struct llmill_run_conf {
 	const char *redo;   /* "failed,empty,na,length,7,20-30": these again;
 			       NULL none */
 	const char *output; /* file or "-"; NULL none */
-	enum llmill_format output_format;
+	struct llmill_output answers; /* how they stand there */
 
 	/* seeing */
 	int verbosity; /* -1 quiet, 0, 1, 2 */

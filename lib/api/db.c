@@ -5,14 +5,18 @@
  */
 #include "llmill_db.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "api/outlet.h"
 #include "api/words.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/signals.h"
+#include "data/archive.h"
 #include "data/merge.h"
 #include "data/store.h"
 #include "data/survey.h"
@@ -115,6 +119,93 @@ llmill_verify(
 	status = verify_is_sound(&verify) ? LLMILL_EXIT_OK : LLMILL_EXIT_INPUT;
 	verify_free(&verify);
 	return give(text, &out, status, err);
+}
+
+static int
+read_archive(void *arg, uint32_t index, struct store_row *row, struct err *err)
+{
+	return archive_read(arg, index, row, err);
+}
+
+static void
+learn_fields(void *arg, struct span fields)
+{
+	columns_learn(arg, fields);
+}
+
+/* Write until all is out, however long a reader takes. Gives 0, or -1 with
+ * err. */
+static int
+write_all(struct export *export, struct err *err)
+{
+	int more;
+
+	while ((more = export_follow(export, NULL, err)) == 1 ||
+	       (more == 0 && export_wait_fd(export) != -1)) {
+		struct pollfd room = {
+		    .fd = export_wait_fd(export), .events = POLLOUT};
+
+		if (more == 0)
+			poll(&room, 1, -1);
+	}
+	return more;
+}
+
+static int
+export_archive(struct archive *archive, struct outlet *outlet,
+    const struct llmill_export_conf *conf, struct err *err)
+{
+	const struct export_rows rows = {read_archive, archive};
+	struct export *export;
+
+	if (outlet->has_columns && (archive_each_fields(archive, learn_fields,
+					&outlet->columns, err) == -1 ||
+				       columns_choose(&outlet->columns,
+					   conf->answers.fields, err) == -1))
+		return -1;
+	export = export_open(conf->output, &outlet->style,
+	    outlet_columns(outlet), rows, archive->count, err);
+	if (export == NULL)
+		return -1;
+	if (write_all(export, err) == -1) {
+		export_close(export, false, NULL);
+		return -1;
+	}
+	return export_close(export, true, err);
+}
+
+/* What the database or the options are to blame for is told by refuse. */
+static int
+refuse_export(struct llmill_err *err, const struct err *why)
+{
+	refuse(err, why);
+	if (why->class == ERR_SYSTEM || why->class == ERR_MEMORY)
+		err->status = LLMILL_EXIT_NOT_SAVED;
+	if (why->class == ERR_SYSTEM && why->number == EPIPE) {
+		err->status = LLMILL_EXIT_EARLY;
+		err->text[0] = '\0';
+	}
+	return err->status;
+}
+
+int
+llmill_export(const struct llmill_export_conf *conf, struct llmill_err *err)
+{
+	struct archive archive;
+	struct outlet outlet;
+	struct err why = {0};
+	int done = outlet_init(&outlet, &conf->answers, &why);
+
+	err->text[0] = '\0';
+	err->status = LLMILL_EXIT_OK;
+	if (done == 0)
+		done = archive_open(&archive, conf->path, &why);
+	if (done == 0) {
+		done = export_archive(&archive, &outlet, conf, &why);
+		archive_close(&archive);
+	}
+	outlet_free(&outlet);
+	return done == 0 ? LLMILL_EXIT_OK : refuse_export(err, &why);
 }
 
 /* Whatever the machine refused: there is no new database. */

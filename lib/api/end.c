@@ -78,8 +78,7 @@ close_output(struct mill *mill)
 		return;
 	if (!is_whole(mill) && export_part_path(mill->output) != NULL)
 		mill->output_part = strdup(export_part_path(mill->output));
-	if (export_close(mill->output, mill->store, is_whole(mill), &err) ==
-	    -1) {
+	if (export_close(mill->output, is_whole(mill), &err) == -1) {
 		if (!was_said)
 			log_say(LOG_ERROR, "%s", err.text);
 		mill->output_lost = true;
@@ -289,7 +288,7 @@ mill_abandon(struct mill *mill)
 	char spill_path[PATH_MAX];
 
 	if (mill->output != NULL)
-		export_close(mill->output, mill->store, false, NULL);
+		export_close(mill->output, false, NULL);
 	mill->output = NULL;
 	stop_ask(&mill->stop, STOP_EXIT_EARLY, ""); /* not "finished" */
 	settle_store(mill);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "api/backend.h"
+#include "api/outlet.h"
 #include "base/signals.h"
 #include "data/input.h"
 #include "data/redo.h"
@@ -37,6 +38,7 @@ struct mill {
 	struct store_counts counts;
 	struct coord *coord;
 	struct progress *progress;
+	struct outlet outlet;
 	struct export *output;
 	struct bulletin *bulletin; /* where others are locked out */
 	struct stats stats;

@@ -70,6 +70,21 @@ open_screen(struct mill *mill, struct err *err)
 	return 0;
 }
 
+/* Which columns there are is known now. */
+static int
+choose_columns(struct mill *mill, struct err *err)
+{
+	struct outlet *outlet = &mill->outlet;
+
+	if (!outlet->has_columns)
+		return 0;
+	for (uint32_t i = 0; i < mill->count; i++)
+		columns_learn(
+		    &outlet->columns, prompts_at(mill->prompts, i).fields);
+	return columns_choose(
+	    &outlet->columns, mill->conf->answers.fields, err);
+}
+
 static int
 check_range(const struct mill *mill, struct err *err)
 {
@@ -256,6 +271,7 @@ mill_free(struct mill *mill)
 {
 	coord_free(mill->coord);
 	nursery_close(mill->nursery);
+	outlet_free(&mill->outlet);
 	prompts_free(mill->prompts);
 	input_facts_free(&mill->input);
 	log_set_screen(-1, LOG_ERROR, NULL, NULL);
@@ -302,10 +318,8 @@ prepare(struct mill *mill, struct err *err)
 		return -1;
 	if (conf->output == NULL)
 		return 0;
-	mill->output = export_open(conf->output,
-	    conf->output_format == LLMILL_FORMAT_JSONL ? EXPORT_JSONL
-	    : conf->output_format == LLMILL_FORMAT_TXT ? EXPORT_TXT
-						       : EXPORT_AUTO,
+	mill->output = export_open(conf->output, &mill->outlet.style,
+	    outlet_columns(&mill->outlet), export_rows_of(mill->store),
 	    mill->count, err);
 	return mill->output != NULL ? 0 : -1;
 }
@@ -376,9 +390,10 @@ llmill_run(const struct llmill_run_conf *conf, struct llmill_err *err)
 	if (redo_parse(&mill.redo, conf->redo, &why) == -1 ||
 	    open_screen(&mill, &why) == -1 ||
 	    resolve_backend(&mill, &why) == -1 ||
+	    outlet_init(&mill.outlet, &conf->answers, &why) == -1 ||
 	    (!conf->dry_run && journal_open(&mill, &why) == -1) ||
 	    mill_read_input(&mill, &why) == -1 ||
-	    check_range(&mill, &why) == -1)
+	    choose_columns(&mill, &why) == -1 || check_range(&mill, &why) == -1)
 		goto fail;
 	if (conf->dry_run) {
 		if (mill_preview_store(&mill, &why) == -1)

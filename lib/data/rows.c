@@ -12,7 +12,7 @@
 #include "base/must.h"
 #include "data/store_inner.h"
 
-#define SPAN_COUNT 6
+#define SPAN_COUNT 8
 
 /* The spans of a row that the database fills. */
 static void
@@ -24,6 +24,8 @@ row_spans(struct store_row *row, struct span *spans[SPAN_COUNT])
 	spans[3] = &row->model;
 	spans[4] = &row->finish_reason;
 	spans[5] = &row->reasoning;
+	spans[6] = &row->request_id;
+	spans[7] = &row->raw;
 }
 
 /* Move what the spans point to into the store's own buffer. */
@@ -59,8 +61,18 @@ column_known(struct sqlite3_stmt *stmt, int column)
 		   : sqlite3_column_int64(stmt, column);
 }
 
-static void
-read_attempt(struct sqlite3_stmt *stmt, struct store_row *row)
+void
+row_init(struct store_row *row, uint32_t index)
+{
+	*row = (struct store_row){.index = index,
+	    .id = (int64_t)index + 1,
+	    .duration_ms = -1,
+	    .input_tokens = -1,
+	    .output_tokens = -1};
+}
+
+void
+row_read_attempt(struct sqlite3_stmt *stmt, struct store_row *row)
 {
 	row->outcome = db_column(stmt, 0);
 	row->error = db_column(stmt, 1);
@@ -71,6 +83,9 @@ read_attempt(struct sqlite3_stmt *stmt, struct store_row *row)
 	row->input_tokens = column_known(stmt, 6);
 	row->output_tokens = column_known(stmt, 7);
 	row->attempts = (uint32_t)sqlite3_column_int64(stmt, 8);
+	row->http_status = sqlite3_column_int(stmt, 9);
+	row->request_id = db_column(stmt, 10);
+	row->raw = db_column(stmt, 11);
 }
 
 /* The same rule as when the states are loaded, and as view llm_status. */
@@ -109,7 +124,7 @@ read_database(struct store *store, struct store_row *row, struct err *err)
 		row->result = db_column(result, 0);
 		code = sqlite3_step(attempt);
 		if (code == SQLITE_ROW)
-			read_attempt(attempt, row);
+			row_read_attempt(attempt, row);
 	}
 	if (code != SQLITE_ROW && code != SQLITE_DONE)
 		done = db_fail(err, store->db, code, store_name(store));
@@ -143,6 +158,9 @@ read_note(struct store *store, const struct note *queued, struct store_row *row,
 	row->duration_ms = reply->duration_ms;
 	row->input_tokens = reply->input_tokens;
 	row->output_tokens = reply->output_tokens;
+	row->http_status = reply->http_status;
+	row->request_id = reply->request_id;
+	row->raw = reply->raw;
 	row->attempts += note_queue_attempts(&store->queue, row->index);
 	return 0;
 }
@@ -157,17 +175,15 @@ store_read_row(
 
 	MUST(index < store->count && store->prompts != NULL);
 	record = prompts_at(store->prompts, index);
-	*row = (struct store_row){.index = index,
-	    .id = store_id(store, index),
-	    .duration_ms = -1,
-	    .input_tokens = -1,
-	    .output_tokens = -1};
+	row_init(row, index);
+	row->id = store_id(store, index);
 	done = read_database(store, row, note == NULL ? err : NULL);
 	if (done == -1 && note == NULL)
 		return -1;
 	row->state = state_of(store, row);
 	if (note != NULL && read_note(store, note, row, err) == -1)
 		return -1;
+	row->prompt = record.text;
 	row->custom_id = record.custom_id;
 	row->fields = record.fields;
 	return 0;

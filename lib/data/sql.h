@@ -196,6 +196,16 @@
 #define SQL_RECALL_SEED                                                        \
 	"SELECT r.id, r.prompt, NULL, NULL, NULL, NULL, NULL"                  \
 	" FROM llm_results r ORDER BY r.id"
+/* All of a prompt but its attempts, and of all prompts what stood beside. */
+#define SQL_ARCHIVE                                                            \
+	"SELECT r.id, " SQL_LOOK ", r.prompt, r.result, i.custom_id, i.fields" \
+	" FROM llm_results r LEFT JOIN llm_inputs i ON i.id = r.id"            \
+	" ORDER BY r.id"
+#define SQL_ARCHIVE_SEED                                                       \
+	"SELECT r.id, " SQL_LOOK ", r.prompt, r.result, NULL, NULL"            \
+	" FROM llm_results r ORDER BY r.id"
+#define SQL_ALL_FIELDS                                                         \
+	"SELECT fields FROM llm_inputs WHERE fields IS NOT NULL ORDER BY id"
 /* The results as they are, with what they look like. */
 #define SQL_RECALL_RESULTS                                                     \
 	"SELECT r.id, " SQL_LOOK ", r.result FROM llm_results r ORDER BY r.id"
@@ -267,7 +277,8 @@
 #define SQL_READ_ATTEMPT                                                       \
 	"SELECT outcome, error, model, finish_reason, reasoning,"              \
 	" duration_ms, input_tokens, output_tokens,"                           \
-	" (SELECT count(*) FROM llm_attempts WHERE id = :id)"                  \
+	" (SELECT count(*) FROM llm_attempts WHERE id = :id),"                 \
+	" http_status, request_id, raw"                                        \
 	" FROM llm_attempts WHERE id = :id ORDER BY rowid DESC LIMIT 1"
 
 /* Answers that are asked for again: empty ones, "NA", those cut short. */

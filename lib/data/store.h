@@ -182,6 +182,7 @@ struct store_row {
 	uint32_t index;
 	int64_t id;
 	enum store_state state;
+	struct span prompt;
 	struct span result;    /* none when open */
 	struct span custom_id; /* or none */
 	struct span fields;    /* raw JSON object of own keys, or none */
@@ -194,6 +195,9 @@ struct store_row {
 	int64_t duration_ms;   /* -1 none */
 	int64_t input_tokens;  /* -1 none */
 	int64_t output_tokens; /* -1 none */
+	int http_status;       /* of the last attempt; 0 none */
+	struct span request_id;
+	struct span raw; /* the response's body, where it is kept */
 };
 
 /*

@@ -136,4 +136,9 @@ void store_know_files(struct store *store);
  * Mends it where it can. A SQLite code. */
 int store_mend(struct store *store);
 
+/* A row of which nothing is known, and what its last attempt says, as
+ * SQL_READ_ATTEMPT gives it; spans die with the statement's row. */
+void row_init(struct store_row *row, uint32_t index);
+void row_read_attempt(struct sqlite3_stmt *stmt, struct store_row *row);
+
 #endif

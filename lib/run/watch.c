@@ -66,8 +66,8 @@ write_output(struct watch *watch, struct err *err)
 		return 0; /* no room yet */
 	watch->output_due = false;
 	progress_step_aside(in_the_way, true);
-	more = export_follow(watch->output, watch->store,
-	    watch->output_ends ? NULL : watch->states, err);
+	more = export_follow(
+	    watch->output, watch->output_ends ? NULL : watch->states, err);
 	progress_step_aside(in_the_way, false);
 	if (more == -1) {
 		watch->output_closed = true;

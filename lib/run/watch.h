@@ -13,7 +13,6 @@ struct export;
 struct progress;
 struct stats;
 struct stop;
-struct store;
 
 /*
  * Those who look on: the progress line and the output in prompt order. They
@@ -23,8 +22,7 @@ struct watch {
 	struct progress *progress; /* or NULL */
 	struct export *output;	   /* or NULL */
 	struct bulletin *bulletin; /* or NULL */
-	struct store *store;
-	const uint8_t *states; /* enum store_state per prompt, durable */
+	const uint8_t *states;	   /* enum store_state per prompt, durable */
 	struct stats *stats;
 	struct loop *loop;
 	struct loop_watch writable;

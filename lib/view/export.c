@@ -19,6 +19,7 @@
 #include "base/fd.h"
 #include "base/place.h"
 #include "data/store.h"
+#include "view/columns.h"
 
 #define EXPORT_PENDING_BYTES ((size_t)64 << 10) /* more waits in the db */
 #define EXPORT_TURN_BYTES ((size_t)1 << 20)	/* one call of export_follow */
@@ -28,7 +29,9 @@
 
 struct export
 {
-	enum export_format format;
+	struct export_style style;
+	const struct columns *columns; /* lent; NULL: none are needed */
+	struct export_rows rows;
 	uint32_t count;
 	uint32_t index;	    /* the next row to render */
 	struct buf pending; /* whole rows */
@@ -91,8 +94,36 @@ open_file(struct export *export, const char *path, struct err *err)
 	return 0;
 }
 
+static int
+read_store(void *arg, uint32_t index, struct store_row *row, struct err *err)
+{
+	return store_read_row(arg, index, row, err);
+}
+
+struct export_rows
+export_rows_of(struct store *store)
+{
+	return (struct export_rows){read_store, store};
+}
+
+/* What is not said of the format depends on where it goes. */
+static void
+settle_format(struct export *export)
+{
+	enum export_format *format = &export->style.format;
+
+	if (*format == EXPORT_AUTO)
+		*format = export->on_terminal ? EXPORT_TXT : EXPORT_JSONL;
+	if (*format == EXPORT_TXT && export->on_terminal)
+		*format = EXPORT_TERMINAL;
+	if (*format == EXPORT_CSV || *format == EXPORT_TSV)
+		export_put_names(
+		    &export->pending, &export->style, export->columns);
+}
+
 struct export *
-export_open(const char *path, enum export_format format, uint32_t count,
+export_open(const char *path, const struct export_style *style,
+    const struct columns *columns, struct export_rows rows, uint32_t count,
     struct err *err)
 {
 	bool to_stdout =
@@ -104,6 +135,9 @@ export_open(const char *path, enum export_format format, uint32_t count,
 	export->name = strdup(to_stdout ? "standard output" : path);
 	if (export->name == NULL)
 		goto no_memory;
+	export->style = *style;
+	export->columns = columns;
+	export->rows = rows;
 	export->count = count;
 	export->fd = -1;
 	export->place.fd = -1;
@@ -112,11 +146,7 @@ export_open(const char *path, enum export_format format, uint32_t count,
 		       : open_file(export, path, err)) == -1)
 		goto failed;
 	export->on_terminal = isatty(export->fd);
-	if (format == EXPORT_AUTO)
-		format = export->on_terminal ? EXPORT_TXT : EXPORT_JSONL;
-	if (format == EXPORT_TXT && export->on_terminal)
-		format = EXPORT_TERMINAL;
-	export->format = format;
+	settle_format(export);
 	return export;
 
 no_memory:
@@ -138,7 +168,9 @@ unsent(const struct export *export)
 static int
 die(struct export *export, struct err *err)
 {
-	if (errno == EPIPE) {
+	if (export->trouble.class != ERR_NONE) {
+		/* It is said already. */
+	} else if (errno == EPIPE) {
 		err_set(&export->trouble, ERR_SYSTEM, "output closed");
 		export->trouble.number = EPIPE;
 	} else {
@@ -152,27 +184,39 @@ die(struct export *export, struct err *err)
 	return -1;
 }
 
+/* Is it one of those that were asked for? */
+static bool
+is_wanted(const struct export *export, const struct store_row *row)
+{
+	return export->style.only == 0 ||
+	       (export->style.only & 1u << row->state) != 0;
+}
+
 /* Render the next row behind what is pending. A row that cannot be read or
  * held leaves nothing. */
 static int
-put_next_row(struct export *export, struct store *store, const uint8_t *states,
-    struct err *err)
+put_next_row(struct export *export, const uint8_t *states, struct err *err)
 {
 	size_t mark = export->pending.size;
 	struct store_row row;
+	int done = 0;
 
-	if (store_read_row(store, export->index, &row, err) == -1)
+	if (export->rows.read(export->rows.arg, export->index, &row, err) == -1)
 		return -1;
 	if (states != NULL && row.state == STORE_OPEN)
 		return err_set(err, ERR_BUSY,
 		    "prompt %ju is not in the "
 		    "database yet",
 		    (uintmax_t) export->index + 1);
-	export_put_row(&export->pending, export->format, &row);
-	if (export->pending.failed) {
+	if (is_wanted(export, &row))
+		done = export_put_row(&export->pending, &export->style,
+		    export->columns, &row, err);
+	if (export->pending.failed)
+		done = err_set_memory(err, "a row of the output");
+	if (done == -1) {
 		export->pending.failed = false;
 		export->pending.size = mark;
-		return err_set_memory(err, "a row of the output");
+		return -1;
 	}
 	export->index++;
 	return 0;
@@ -221,9 +265,31 @@ write_some(struct export *export, size_t size)
 	return wrote;
 }
 
+/* The next rows that are ready, as many as are held. Gives -1 when one can
+ * never be written. */
+static int
+put_rows(struct export *export, const uint8_t *states)
+{
+	while (export->sent == 0 &&
+	       export->pending.size < EXPORT_PENDING_BYTES &&
+	       next_is_ready(export, states)) {
+		struct err why = {0};
+
+		if (put_next_row(export, states, &why) == 0)
+			continue;
+		/* Later, or when what stands before it is out. */
+		if (why.class != ERR_INPUT || unsent(export) > 0)
+			return 0;
+		export->trouble = why;
+		export->trouble.class = ERR_SYSTEM;
+		err_add(&export->trouble, "cannot write to %s", export->name);
+		return -1;
+	}
+	return 0;
+}
+
 int
-export_follow(struct export *export, struct store *store, const uint8_t *states,
-    struct err *err)
+export_follow(struct export *export, const uint8_t *states, struct err *err)
 {
 	size_t budget = EXPORT_TURN_BYTES;
 
@@ -235,11 +301,8 @@ export_follow(struct export *export, struct store *store, const uint8_t *states,
 
 		if (unsent(export) == 0)
 			forget_sent(export);
-		while (export->sent == 0 &&
-		       export->pending.size < EXPORT_PENDING_BYTES &&
-		       next_is_ready(export, states))
-			if (put_next_row(export, store, states, NULL) == -1)
-				break;
+		if (put_rows(export, states) == -1)
+			return die(export, err);
 		if (unsent(export) == 0)
 			return 0;
 		wrote = write_some(export, budget);
@@ -299,10 +362,10 @@ flush(struct export *export, struct err *err)
 }
 
 static int
-write_rest(struct export *export, struct store *store, struct err *err)
+write_rest(struct export *export, struct err *err)
 {
 	while (export->index < export->count) {
-		if (put_next_row(export, store, NULL, err) == -1)
+		if (put_next_row(export, NULL, err) == -1)
 			return err_add(
 			    err, "cannot write all to %s", export->name);
 		if (export->pending.size >= EXPORT_PENDING_BYTES &&
@@ -313,8 +376,7 @@ write_rest(struct export *export, struct store *store, struct err *err)
 }
 
 int
-export_close(
-    struct export *export, struct store *store, bool whole, struct err *err)
+export_close(struct export *export, bool whole, struct err *err)
 {
 	int result = 0;
 
@@ -327,7 +389,7 @@ export_close(
 				*err = export->trouble;
 		}
 	} else if (whole) {
-		result = write_rest(export, store, err);
+		result = write_rest(export, err);
 		if (result == 0 && export->place.fd != -1)
 			result = place_commit(&export->place, err);
 	} else {

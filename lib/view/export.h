@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 
+struct columns;
 struct err;
 struct store;
 struct store_row;
@@ -21,21 +22,48 @@ enum export_format {
 	EXPORT_TXT = 2,
 	EXPORT_TERMINAL = 3, /* txt with terminal controls escaped: what txt
 				becomes on a terminal */
+	EXPORT_NUL = 4,	     /* answers with a NUL behind each */
+	EXPORT_CSV = 5,
+	EXPORT_TSV = 6,
+	EXPORT_BATCH = 7, /* as OpenAI's batches give them */
 };
 
-/* Append one row in a format. Pure. Bug if the format is EXPORT_AUTO. */
-void export_put_row(
-    struct buf *buf, enum export_format format, const struct store_row *row);
+struct export_style {
+	enum export_format format;
+	unsigned only; /* 1 << enum store_state of rows to write; 0: all */
+	bool csv_safe; /* what a spreadsheet would compute is made a text */
+};
+
+/* Append one row. Pure. columns: of a table; of jsonl the chosen members,
+ * NULL: all. Bug if the format is EXPORT_AUTO.
+ * Gives 0; -1 with err (ERR_INPUT) for what the format cannot hold. */
+int export_put_row(struct buf *buf, const struct export_style *style,
+    const struct columns *columns, const struct store_row *row,
+    struct err *err);
+
+/* Append a table's row of names. */
+void export_put_names(struct buf *buf, const struct export_style *style,
+    const struct columns *columns);
+
+/* Where rows come from: reads one, as store_read_row does. */
+struct export_rows {
+	int (*read)(
+	    void *arg, uint32_t index, struct store_row *row, struct err *err);
+	void *arg;
+};
+
+struct export_rows export_rows_of(struct store *store);
 
 struct export;
 
 /*
  * Begin an output: path "-" is descriptor 1, else FILE grows as FILE.part; a
- * device or named pipe is written as it stands.
+ * device or named pipe is written as it stands. columns are lent.
  * Fails ERR_SYSTEM naming the file.
  */
-struct export *export_open(const char *path, enum export_format format,
-    uint32_t count, struct err *err);
+struct export *export_open(const char *path, const struct export_style *style,
+    const struct columns *columns, struct export_rows rows, uint32_t count,
+    struct err *err);
 
 /*
  * Write what is ready: rows from the current place on, as long as states says
@@ -43,11 +71,12 @@ struct export *export_open(const char *path, enum export_format format,
  * the next call, and so is a row that the store cannot give now. Stops after
  * 1 MiB. states NULL: to the end of the list, open ones with result null.
  * Gives 1 when there is more to write now, 0 when not; -1 when the reader went
- * away ("output closed", EPIPE) or the disk is full (err says which; later
- * calls do nothing and give 0). SIGPIPE must be ignored or blocked.
+ * away ("output closed", EPIPE), the disk is full or the format cannot hold a
+ * row (err says which; later calls do nothing and give 0). SIGPIPE must be
+ * ignored or blocked.
  */
-int export_follow(struct export *export, struct store *store,
-    const uint8_t *states, struct err *err);
+int export_follow(
+    struct export *export, const uint8_t *states, struct err *err);
 
 /* Gives where it grows, the path of FILE.part, lent; NULL for no FILE. */
 const char *export_part_path(const struct export *export);
@@ -69,7 +98,6 @@ bool export_is_on_terminal(const struct export *export);
  * Gives 0, or -1 with err when not all that was asked for is written; a reader
  * that went away before is no failure any more.
  */
-int export_close(
-    struct export *export, struct store *store, bool whole, struct err *err);
+int export_close(struct export *export, bool whole, struct err *err);
 
 #endif

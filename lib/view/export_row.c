@@ -14,47 +14,16 @@
 #include "base/scan.h"
 #include "base/text.h"
 #include "data/store.h"
+#include "view/export_inner.h"
+#include "view/row_key.h"
 
 #define EXPORT_PREFIX "llmill_"
+#define SCRATCH_CAP ((size_t)1 << 30)	  /* an answer in base64 */
 #define EXPORT_KEY_CAP ((size_t)16 << 20) /* an own key, decoded */
-
-/* Our keys, in the order of the record. */
-enum key {
-	KEY_ID = 0,
-	KEY_CUSTOM_ID = 1,
-	KEY_RESULT = 2,
-	KEY_RESULT_BASE64 = 3,
-	KEY_OK = 4,
-	KEY_ERROR = 5,
-	KEY_MODEL = 6,
-	KEY_FINISH_REASON = 7,
-	KEY_REASONING = 8,
-	KEY_ATTEMPTS = 9,
-	KEY_DURATION_MS = 10,
-	KEY_INPUT_TOKENS = 11,
-	KEY_OUTPUT_TOKENS = 12,
-	KEY_COUNT = 13,
-};
-
-static const char *const key_names[KEY_COUNT] = {
-    [KEY_ID] = "id",
-    [KEY_CUSTOM_ID] = "custom_id",
-    [KEY_RESULT] = "result",
-    [KEY_RESULT_BASE64] = "result_base64", /* only where it is needed */
-    [KEY_OK] = "ok",
-    [KEY_ERROR] = "error",
-    [KEY_MODEL] = "model",
-    [KEY_FINISH_REASON] = "finish_reason",
-    [KEY_REASONING] = "reasoning",
-    [KEY_ATTEMPTS] = "attempts",
-    [KEY_DURATION_MS] = "duration_ms",
-    [KEY_INPUT_TOKENS] = "input_tokens",
-    [KEY_OUTPUT_TOKENS] = "output_tokens",
-};
 
 /* For each of our keys, bit n: it is taken with n prefixes before it. */
 struct taken {
-	uint32_t prefixes[KEY_COUNT];
+	uint32_t prefixes[ROW_KEYS_USUAL];
 };
 
 static void
@@ -63,8 +32,9 @@ take_key(struct taken *taken, struct span key)
 	const size_t prefix_size = strlen(EXPORT_PREFIX);
 
 	for (unsigned n = 0; n < 32; n++) {
-		for (int i = 0; i < KEY_COUNT; i++)
-			if (span_equals(key, span_of(key_names[i])))
+		for (int i = 0; i < ROW_KEYS_USUAL; i++)
+			if (span_equals(
+				key, span_of(row_key_name((enum row_key)i))))
 				taken->prefixes[i] |= UINT32_C(1) << n;
 		if (key.size < prefix_size ||
 		    memcmp(key.data, EXPORT_PREFIX, prefix_size) != 0)
@@ -129,94 +99,40 @@ put_own_keys(struct buf *buf, struct span fields, struct taken *taken)
 
 /* Gives the name under which our key goes out. */
 static const char *
-free_name(const struct taken *taken, enum key key, char *out, size_t size)
+free_name(const struct taken *taken, enum row_key key, char *out, size_t size)
 {
 	size_t used = 0;
 
 	for (uint32_t bits = taken->prefixes[key]; bits & 1; bits >>= 1)
 		used += (size_t)snprintf(
 		    out + used, size - used, "%s", EXPORT_PREFIX);
-	snprintf(out + used, size - used, "%s", key_names[key]);
+	snprintf(out + used, size - used, "%s", row_key_name(key));
 	return out;
-}
-
-struct record_writer {
-	struct buf *buf;
-	struct taken taken;
-};
-
-static void
-put_text(struct record_writer *writer, enum key key, struct span text)
-{
-	char name[256];
-
-	json_put_text(writer->buf,
-	    free_name(&writer->taken, key, name, sizeof(name)), text);
-}
-
-/* -1 is null. */
-static void
-put_number(struct record_writer *writer, enum key key, int64_t value)
-{
-	char name[256];
-
-	if (value < 0)
-		put_text(writer, key, (struct span){NULL, 0});
-	else
-		json_put_integer(writer->buf,
-		    free_name(&writer->taken, key, name, sizeof(name)), value);
-}
-
-/* The bytes of an answer that is no UTF-8, and so cannot stand in JSON. */
-static void
-put_bytes(struct record_writer *writer, struct span result)
-{
-	char name[256];
-
-	if (result.data == NULL || text_is_utf8(result, NULL))
-		return;
-	json_put_key(writer->buf,
-	    free_name(&writer->taken, KEY_RESULT_BASE64, name, sizeof(name)));
-	buf_add_byte(writer->buf, '"');
-	text_base64(writer->buf, result);
-	buf_add_byte(writer->buf, '"');
-}
-
-static struct span
-row_error(const struct store_row *row)
-{
-	if (row->state != STORE_FAILED)
-		return (struct span){NULL, 0};
-	if (row->result.data != NULL)
-		return row->result;
-	return row->error.data != NULL ? row->error : span_of("Error");
 }
 
 static void
 put_jsonl(struct buf *buf, const struct store_row *row)
 {
-	struct record_writer writer = {.buf = buf};
-	bool ok = row->state == STORE_ANSWERED;
-	struct span result = ok ? row->result : (struct span){NULL, 0};
+	struct taken taken = {{0}};
+	struct buf scratch;
 	char name[256];
 
+	buf_init(&scratch, SCRATCH_CAP);
 	buf_add_byte(buf, '{');
-	put_own_keys(buf, row->fields, &writer.taken);
-	put_number(&writer, KEY_ID, row->id);
-	put_text(&writer, KEY_CUSTOM_ID, row->custom_id);
-	put_text(&writer, KEY_RESULT, result);
-	put_bytes(&writer, result);
-	json_put_bool(
-	    buf, free_name(&writer.taken, KEY_OK, name, sizeof(name)), ok);
-	put_text(&writer, KEY_ERROR, row_error(row));
-	put_text(&writer, KEY_MODEL, row->model);
-	put_text(&writer, KEY_FINISH_REASON, row->finish_reason);
-	put_text(&writer, KEY_REASONING, row->reasoning);
-	put_number(&writer, KEY_ATTEMPTS, row->attempts);
-	put_number(&writer, KEY_DURATION_MS, row->duration_ms);
-	put_number(&writer, KEY_INPUT_TOKENS, row->input_tokens);
-	put_number(&writer, KEY_OUTPUT_TOKENS, row->output_tokens);
+	put_own_keys(buf, row->fields, &taken);
+	for (int i = 0; i < ROW_KEYS_USUAL; i++) {
+		enum row_key key = (enum row_key)i;
+
+		/* Only where it is needed. */
+		if (key == ROW_RESULT_BASE64 &&
+		    row_key_text(row, key, &scratch).data == NULL)
+			continue;
+		json_put_key(buf, free_name(&taken, key, name, sizeof(name)));
+		row_key_put_json(buf, row, key, &scratch);
+	}
 	buf_add_text(buf, "}\n");
+	buf->failed |= scratch.failed;
+	buf_free(&scratch);
 }
 
 static struct span
@@ -243,21 +159,39 @@ put_terminal(struct buf *buf, struct span text)
 	}
 }
 
-void
-export_put_row(
+static void
+put_text(
     struct buf *buf, enum export_format format, const struct store_row *row)
 {
 	struct span text = row_text(row);
 
-	MUST(format == EXPORT_JSONL || format == EXPORT_TXT ||
-	     format == EXPORT_TERMINAL);
-	if (format == EXPORT_JSONL) {
-		put_jsonl(buf, row);
-		return;
-	}
 	if (format == EXPORT_TERMINAL)
 		put_terminal(buf, text);
 	else
 		buf_add(buf, text.data, text.size);
-	buf_add_byte(buf, '\n');
+	buf_add_byte(buf, format == EXPORT_NUL ? '\0' : '\n');
+}
+
+int
+export_put_row(struct buf *buf, const struct export_style *style,
+    const struct columns *columns, const struct store_row *row, struct err *err)
+{
+	MUST(style->format != EXPORT_AUTO);
+	switch (style->format) {
+	case EXPORT_CSV:
+	case EXPORT_TSV:
+		return export_put_values(buf, style, columns, row, err);
+	case EXPORT_BATCH:
+		export_put_response(buf, row);
+		return 0;
+	case EXPORT_JSONL:
+		if (columns != NULL)
+			export_put_chosen(buf, columns, row);
+		else
+			put_jsonl(buf, row);
+		return 0;
+	default:
+		put_text(buf, style->format, row);
+		return 0;
+	}
 }

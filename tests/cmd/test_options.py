@@ -104,7 +104,7 @@ def test_an_unknown_command_is_answered_with_the_nearest(mill, word, said):
     "--range a:b", "--range 1:2:3", "--temperature nan",
     "--temperature -1", "--temperature 0x1", "--temperature .5",
     "--top-p 1.1", "--max-tokens 0", "--max-tokens -5", "--seed 1.5",
-    "--seed x", "--input-format xml", "--format csv -o x",
+    "--seed x", "--input-format xml", "--format xml -o x",
     "--progress fancy", "--backend nosuch", "-p temperature",
     "-p =1", "-p x={bad", "-p messages=[]", "-p model=x", "-p stream=true",
     "-p n=2", "-p x=@nosuch", "-s @nosuch", "-H novalue", "-H 'A B: c'",

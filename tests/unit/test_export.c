@@ -82,6 +82,16 @@ store_set(struct store *store, uint32_t index, enum store_state state,
 	store->states[index] = (uint8_t)state;
 }
 
+static struct export *
+open_export(const char *path, enum export_format format, struct store *store,
+    uint32_t count, struct err *err)
+{
+	const struct export_style style = {.format = format};
+
+	return export_open(
+	    path, &style, NULL, export_rows_of(store), count, err);
+}
+
 /* Descriptor 1 becomes something else for a while: cmocka writes there. */
 static int
 stdout_becomes(int fd)
@@ -118,7 +128,8 @@ struct piped {
 };
 
 static void
-piped_open(struct piped *piped, enum export_format format, uint32_t count)
+piped_open(struct piped *piped, struct store *store, enum export_format format,
+    uint32_t count)
 {
 	struct err err;
 
@@ -126,7 +137,7 @@ piped_open(struct piped *piped, enum export_format format, uint32_t count)
 	fd_set_nonblocking(piped->ends[0], true);
 	buf_init(&piped->seen, 1 << 27);
 	piped->old = stdout_becomes(piped->ends[1]);
-	piped->export = export_open("-", format, count, &err);
+	piped->export = open_export("-", format, store, count, &err);
 	stdout_returns(piped->old);
 	assert_non_null(piped->export);
 	alarm(20); /* a write that waits ends the test */
@@ -152,21 +163,19 @@ rows_come_in_order_as_they_become_ready(void **state)
 	store_set(store, 0, STORE_OPEN, NULL);
 	store_set(store, 1, STORE_ANSWERED, "second");
 	store_set(store, 2, STORE_OPEN, NULL);
-	piped_open(&piped, EXPORT_TXT, 3);
-	assert_int_equal(
-	    export_follow(piped.export, store, store->states, &err), 0);
+	piped_open(&piped, store, EXPORT_TXT, 3);
+	assert_int_equal(export_follow(piped.export, store->states, &err), 0);
 	drain(piped.ends[0], &piped.seen);
 	assert_int_equal(piped.seen.size, 0);
 	assert_int_equal(store->reads, 0);
 
 	store_set(store, 0, STORE_FAILED, "Error: no");
-	assert_int_equal(
-	    export_follow(piped.export, store, store->states, &err), 0);
+	assert_int_equal(export_follow(piped.export, store->states, &err), 0);
 	drain(piped.ends[0], &piped.seen);
 	assert_string_equal(piped.seen.data, "Error: no\nsecond\n");
 	assert_int_equal(export_wait_fd(piped.export), -1);
 
-	assert_int_equal(export_close(piped.export, store, true, &err), 0);
+	assert_int_equal(export_close(piped.export, true, &err), 0);
 	drain(piped.ends[0], &piped.seen);
 	assert_string_equal(piped.seen.data, "Error: no\nsecond\n\n");
 	piped_close(&piped);
@@ -181,8 +190,8 @@ pipe_gets_jsonl_by_default(void **state)
 	struct err err;
 
 	(void)state;
-	piped_open(&piped, EXPORT_AUTO, 1);
-	assert_int_equal(export_close(piped.export, store, true, &err), 0);
+	piped_open(&piped, store, EXPORT_AUTO, 1);
+	assert_int_equal(export_close(piped.export, true, &err), 0);
 	drain(piped.ends[0], &piped.seen);
 	assert_memory_equal(piped.seen.data, "{\"id\":1,", 8);
 	piped_close(&piped);
@@ -201,27 +210,25 @@ full_pipe_is_never_waited_for_and_memory_stays_small(void **state)
 	(void)state;
 	memset(line, 'x', sizeof(line) - 1);
 	store = store_of(ROWS_MAX, line);
-	piped_open(&piped, EXPORT_TXT, ROWS_MAX);
-	assert_int_equal(
-	    export_follow(piped.export, store, store->states, &err), 0);
+	piped_open(&piped, store, EXPORT_TXT, ROWS_MAX);
+	assert_int_equal(export_follow(piped.export, store->states, &err), 0);
 	assert_true(export_wait_fd(piped.export) >= 0);
 	reads = store->reads;
 	assert_true(reads < 300); /* the pipe's 64 KiB, and 64 KiB pending */
-	assert_int_equal(
-	    export_follow(piped.export, store, store->states, &err), 0);
+	assert_int_equal(export_follow(piped.export, store->states, &err), 0);
 	assert_int_equal(store->reads, reads);
 
 	/* It goes on where it stood, to the last byte. */
 	while (piped.seen.size < (size_t)ROWS_MAX * sizeof(line)) {
 		drain(piped.ends[0], &piped.seen);
-		assert_true(export_follow(
-				piped.export, store, store->states, &err) >= 0);
+		assert_true(
+		    export_follow(piped.export, store->states, &err) >= 0);
 	}
 	assert_int_equal(piped.seen.size, (size_t)ROWS_MAX * sizeof(line));
 	for (size_t i = 0; i < ROWS_MAX; i++)
 		assert_int_equal(
 		    piped.seen.data[(i + 1) * sizeof(line) - 1], '\n');
-	assert_int_equal(export_close(piped.export, store, true, &err), 0);
+	assert_int_equal(export_close(piped.export, true, &err), 0);
 	piped_close(&piped);
 	free(store);
 }
@@ -234,10 +241,10 @@ shared_stdout_stays_blocking(void **state)
 	struct err err;
 
 	(void)state;
-	piped_open(&piped, EXPORT_TXT, 1);
-	export_follow(piped.export, store, store->states, &err);
+	piped_open(&piped, store, EXPORT_TXT, 1);
+	export_follow(piped.export, store->states, &err);
 	assert_int_equal(fcntl(piped.ends[1], F_GETFL) & O_NONBLOCK, 0);
-	export_close(piped.export, store, true, &err);
+	export_close(piped.export, true, &err);
 	piped_close(&piped);
 	free(store);
 }
@@ -263,10 +270,10 @@ full_socket_is_never_waited_for(void **state)
 	fd_set_nonblocking(ends[0], true);
 	buf_init(&seen, 1 << 27);
 	old = stdout_becomes(ends[1]);
-	export = export_open("-", EXPORT_TXT, 20, &err);
+	export = open_export("-", EXPORT_TXT, store, 20, &err);
 	assert_non_null(export);
 	alarm(20); /* a write that waits ends the test */
-	while (export_follow(export, store, store->states, &err) == 1)
+	while (export_follow(export, store->states, &err) == 1)
 		continue;
 	stdout_returns(old);
 	assert_true(export_wait_fd(export) >= 0);
@@ -275,10 +282,10 @@ full_socket_is_never_waited_for(void **state)
 	old = stdout_becomes(ends[1]);
 	while (seen.size < wanted) {
 		drain(ends[0], &seen);
-		if (export_follow(export, store, store->states, &err) == -1)
+		if (export_follow(export, store->states, &err) == -1)
 			break;
 	}
-	export_close(export, store, true, &err);
+	export_close(export, true, &err);
 	stdout_returns(old);
 	assert_int_equal(seen.size, wanted);
 	alarm(0);
@@ -302,15 +309,15 @@ row_longer_than_all_buffers_comes_whole(void **state)
 	memset(text, 'y', size);
 	text[size] = '\0';
 	store = store_of(2, text);
-	piped_open(&piped, EXPORT_TXT, 2);
+	piped_open(&piped, store, EXPORT_TXT, 2);
 	while (piped.seen.size < 2 * (size + 1)) {
-		assert_true(export_follow(
-				piped.export, store, store->states, &err) >= 0);
+		assert_true(
+		    export_follow(piped.export, store->states, &err) >= 0);
 		drain(piped.ends[0], &piped.seen);
 	}
 	assert_int_equal(piped.seen.data[size], '\n');
 	assert_int_equal(piped.seen.data[2 * size + 1], '\n');
-	export_close(piped.export, store, true, &err);
+	export_close(piped.export, true, &err);
 	piped_close(&piped);
 	free(store);
 	free(text);
@@ -324,18 +331,16 @@ reader_that_goes_away_is_told_once(void **state)
 	struct err err;
 
 	(void)state;
-	piped_open(&piped, EXPORT_TXT, 2);
+	piped_open(&piped, store, EXPORT_TXT, 2);
 	fd_close(&piped.ends[0]);
-	assert_int_equal(
-	    export_follow(piped.export, store, store->states, &err), -1);
+	assert_int_equal(export_follow(piped.export, store->states, &err), -1);
 	assert_string_equal(err.text, "output closed");
 	assert_int_equal(err.number, EPIPE);
 	assert_int_equal(export_wait_fd(piped.export), -1);
 	store->reads = 0;
-	assert_int_equal(
-	    export_follow(piped.export, store, store->states, &err), 0);
+	assert_int_equal(export_follow(piped.export, store->states, &err), 0);
 	assert_int_equal(store->reads, 0);
-	assert_int_equal(export_close(piped.export, store, true, &err), 0);
+	assert_int_equal(export_close(piped.export, true, &err), 0);
 	piped_close(&piped);
 	free(store);
 }
@@ -348,24 +353,21 @@ row_that_cannot_be_read_is_tried_again(void **state)
 	struct err err;
 
 	(void)state;
-	piped_open(&piped, EXPORT_TXT, 2);
+	piped_open(&piped, store, EXPORT_TXT, 2);
 	store->broken = true;
-	assert_int_equal(
-	    export_follow(piped.export, store, store->states, &err), 0);
+	assert_int_equal(export_follow(piped.export, store->states, &err), 0);
 	store->broken = false;
 	/* Answered, but only the spill file has it so far. */
 	store->rows[0] = row_of(0, STORE_OPEN, NULL);
-	assert_int_equal(
-	    export_follow(piped.export, store, store->states, &err), 0);
+	assert_int_equal(export_follow(piped.export, store->states, &err), 0);
 	drain(piped.ends[0], &piped.seen);
 	assert_int_equal(piped.seen.size, 0);
 
 	store->rows[0] = row_of(0, STORE_ANSWERED, "here");
-	assert_int_equal(
-	    export_follow(piped.export, store, store->states, &err), 0);
+	assert_int_equal(export_follow(piped.export, store->states, &err), 0);
 	drain(piped.ends[0], &piped.seen);
 	assert_string_equal(piped.seen.data, "here\nx\n");
-	export_close(piped.export, store, true, &err);
+	export_close(piped.export, true, &err);
 	piped_close(&piped);
 	free(store);
 }
@@ -382,13 +384,12 @@ early_end_leaves_no_half_line(void **state)
 	memset(line, 'x', sizeof(line) - 1);
 	store = store_of(3, line);
 	store->states[1] = STORE_OPEN;
-	piped_open(&piped, EXPORT_TXT, 3);
-	assert_int_equal(
-	    export_follow(piped.export, store, store->states, &err), 0);
+	piped_open(&piped, store, EXPORT_TXT, 3);
+	assert_int_equal(export_follow(piped.export, store->states, &err), 0);
 	assert_true(export_wait_fd(piped.export) >= 0);
 	drain(piped.ends[0], &piped.seen);
 	assert_true(piped.seen.size < sizeof(line));
-	assert_int_equal(export_close(piped.export, store, false, &err), 0);
+	assert_int_equal(export_close(piped.export, false, &err), 0);
 	drain(piped.ends[0], &piped.seen);
 	assert_int_equal(piped.seen.size, sizeof(line));
 	assert_int_equal(piped.seen.data[sizeof(line) - 1], '\n');
@@ -447,13 +448,13 @@ file_grows_beside_its_place_and_is_renamed_when_whole(void **state)
 	store->states[1] = STORE_OPEN;
 	store->rows[1] = row_of(1, STORE_OPEN, NULL);
 	folder_make(&folder);
-	export = export_open(folder.file, EXPORT_TXT, 2, &err);
+	export = open_export(folder.file, EXPORT_TXT, store, 2, &err);
 	assert_non_null(export);
-	assert_int_equal(export_follow(export, store, store->states, &err), 0);
+	assert_int_equal(export_follow(export, store->states, &err), 0);
 	assert_file(folder.part, "x\n");
 	assert_int_equal(access(folder.file, F_OK), -1);
 	store->rows[1] = row_of(1, STORE_ANSWERED, "late");
-	assert_int_equal(export_close(export, store, true, &err), 0);
+	assert_int_equal(export_close(export, true, &err), 0);
 	assert_file(folder.file, "x\nlate\n");
 	assert_int_equal(access(folder.part, F_OK), -1);
 	folder_remove(&folder);
@@ -471,10 +472,10 @@ early_end_leaves_the_part_file(void **state)
 	(void)state;
 	store->states[1] = STORE_OPEN;
 	folder_make(&folder);
-	export = export_open(folder.file, EXPORT_TXT, 2, &err);
+	export = open_export(folder.file, EXPORT_TXT, store, 2, &err);
 	assert_non_null(export);
-	export_follow(export, store, store->states, &err);
-	assert_int_equal(export_close(export, store, false, &err), 0);
+	export_follow(export, store->states, &err);
+	assert_int_equal(export_close(export, false, &err), 0);
 	assert_file(folder.part, "x\n");
 	assert_int_equal(access(folder.file, F_OK), -1);
 	folder_remove(&folder);
@@ -491,10 +492,10 @@ file_that_misses_rows_is_not_renamed(void **state)
 
 	(void)state;
 	folder_make(&folder);
-	export = export_open(folder.file, EXPORT_TXT, 2, &err);
+	export = open_export(folder.file, EXPORT_TXT, store, 2, &err);
 	assert_non_null(export);
 	store->broken = true;
-	assert_int_equal(export_close(export, store, true, &err), -1);
+	assert_int_equal(export_close(export, true, &err), -1);
 	assert_non_null(strstr(err.text, folder.file));
 	assert_non_null(strstr(err.text, "database is gone"));
 	assert_int_equal(access(folder.file, F_OK), -1);
@@ -517,14 +518,14 @@ long_turn_ends_and_says_that_there_is_more(void **state)
 	memset(line, 'x', sizeof(line) - 1);
 	store = store_of(3000, line);
 	folder_make(&folder);
-	export = export_open(folder.file, EXPORT_TXT, 3000, &err);
+	export = open_export(folder.file, EXPORT_TXT, store, 3000, &err);
 	assert_non_null(export);
-	while (export_follow(export, store, store->states, &err) == 1)
+	while (export_follow(export, store->states, &err) == 1)
 		turns++;
 	assert_int_equal(turns, 3);
 	assert_int_equal(stat(folder.part, &status), 0);
 	assert_int_equal(status.st_size, 3000000);
-	assert_int_equal(export_close(export, store, true, &err), 0);
+	assert_int_equal(export_close(export, true, &err), 0);
 	folder_remove(&folder);
 	free(store);
 }
@@ -537,14 +538,14 @@ full_disk_is_told_at_once_and_at_the_end(void **state)
 	struct err err;
 
 	(void)state;
-	export = export_open("/dev/full", EXPORT_TXT, 1, &err);
+	export = open_export("/dev/full", EXPORT_TXT, store, 1, &err);
 	assert_non_null(export);
-	assert_int_equal(export_follow(export, store, store->states, &err), -1);
+	assert_int_equal(export_follow(export, store->states, &err), -1);
 	assert_int_equal(err.number, ENOSPC);
 	assert_non_null(strstr(err.text, "/dev/full"));
-	assert_int_equal(export_follow(export, store, store->states, &err), 0);
+	assert_int_equal(export_follow(export, store->states, &err), 0);
 	err.number = 0;
-	assert_int_equal(export_close(export, store, true, &err), -1);
+	assert_int_equal(export_close(export, true, &err), -1);
 	assert_int_equal(err.number, ENOSPC);
 	free(store);
 }
@@ -557,9 +558,9 @@ devices_are_written_as_they_stand(void **state)
 	struct err err;
 
 	(void)state;
-	export = export_open("/dev/null", EXPORT_AUTO, 1, &err);
+	export = open_export("/dev/null", EXPORT_AUTO, store, 1, &err);
 	assert_non_null(export);
-	assert_int_equal(export_close(export, store, true, &err), 0);
+	assert_int_equal(export_close(export, true, &err), 0);
 	assert_int_equal(access("/dev/null.part", F_OK), -1);
 	free(store);
 }
@@ -570,12 +571,12 @@ bad_places_are_named(void **state)
 	struct err err;
 
 	(void)state;
-	assert_null(export_open("/tmp", EXPORT_TXT, 1, &err));
+	assert_null(open_export("/tmp", EXPORT_TXT, NULL, 1, &err));
 	assert_non_null(strstr(err.text, "/tmp"));
-	assert_null(export_open("/no/such/dir/out", EXPORT_TXT, 1, &err));
+	assert_null(open_export("/no/such/dir/out", EXPORT_TXT, NULL, 1, &err));
 	assert_non_null(strstr(err.text, "/no/such/dir/out"));
 	assert_int_equal(err.class, ERR_SYSTEM);
-	assert_int_equal(export_close(NULL, NULL, true, &err), 0);
+	assert_int_equal(export_close(NULL, true, &err), 0);
 }
 
 static void
@@ -599,19 +600,19 @@ terminal_gets_safe_text_and_is_never_waited_for(void **state)
 	assert_int_equal(tcsetattr(screen, TCSANOW, &mode), 0);
 	buf_init(&seen, 65536);
 	old = stdout_becomes(screen);
-	export = export_open("-", EXPORT_AUTO, 1, &err);
+	export = open_export("-", EXPORT_AUTO, store, 1, &err);
 	stdout_returns(old);
 	assert_non_null(export);
 
 	alarm(20); /* a write that waits ends the test */
 	assert_int_equal(tcflow(screen, TCOOFF), 0);
-	assert_int_equal(export_follow(export, store, store->states, &err), 0);
+	assert_int_equal(export_follow(export, store->states, &err), 0);
 	assert_true(export_wait_fd(export) >= 0);
 	assert_int_equal(tcflow(screen, TCOON), 0);
-	assert_int_equal(export_follow(export, store, store->states, &err), 0);
+	assert_int_equal(export_follow(export, store->states, &err), 0);
 	drain(other, &seen);
 	assert_string_equal(seen.data, "a\\x1B[2Jb\n");
-	assert_int_equal(export_close(export, store, true, &err), 0);
+	assert_int_equal(export_close(export, true, &err), 0);
 	alarm(0);
 	fd_close(&other);
 	fd_close(&screen);

@@ -29,13 +29,21 @@ row_of(uint32_t index, enum store_state state, const char *result)
 }
 
 static void
+put_row(struct buf *buf, enum export_format format, const struct store_row *row)
+{
+	const struct export_style style = {.format = format};
+
+	assert_int_equal(export_put_row(buf, &style, NULL, row, NULL), 0);
+}
+
+static void
 assert_row(
     const struct store_row *row, enum export_format format, const char *wanted)
 {
 	struct buf buf;
 
 	buf_init(&buf, 65536);
-	export_put_row(&buf, format, row);
+	put_row(&buf, format, row);
 	assert_false(buf.failed);
 	assert_string_equal(buf.data, wanted);
 	buf_free(&buf);
@@ -104,7 +112,7 @@ empty_answer_is_not_null(void **state)
 
 	(void)state;
 	buf_init(&buf, 65536);
-	export_put_row(&buf, EXPORT_JSONL, &row);
+	put_row(&buf, EXPORT_JSONL, &row);
 	assert_non_null(strstr(buf.data, "\"result\":\"\",\"ok\":true"));
 	buf_free(&buf);
 }
@@ -162,7 +170,7 @@ every_own_name_can_be_taken(void **state)
 			     "\"reasoning\":1,\"attempts\":1,\"duration_ms\":1,"
 			     "\"input_tokens\":1,\"output_tokens\":1}");
 	buf_init(&buf, 65536);
-	export_put_row(&buf, EXPORT_JSONL, &row);
+	put_row(&buf, EXPORT_JSONL, &row);
 	root = json_parse(buf_span(&buf), &err);
 	assert_non_null(root);
 	assert_int_equal(json_count(root), 24);
@@ -201,11 +209,11 @@ bytes_that_are_no_utf8_stay_in_txt_and_are_replaced_in_json(void **state)
 	(void)state;
 	row.result = (struct span){"a\xff\0b", 4};
 	buf_init(&buf, 65536);
-	export_put_row(&buf, EXPORT_TXT, &row);
+	put_row(&buf, EXPORT_TXT, &row);
 	assert_int_equal(buf.size, 5);
 	assert_memory_equal(buf.data, "a\xff\0b\n", 5);
 	buf_clear(&buf);
-	export_put_row(&buf, EXPORT_JSONL, &row);
+	put_row(&buf, EXPORT_JSONL, &row);
 	assert_non_null(
 	    strstr(buf.data, "\"result\":\"a\xef\xbf\xbd\\u0000b\""));
 	buf_free(&buf);
