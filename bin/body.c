@@ -40,10 +40,9 @@ static int
 check_param(const struct opts *opts, const char *item, struct llmill_err *err)
 {
 	if (has_key(item, "n") && strcmp(item, "n=1") != 0)
-		return say_refuse(err, LABEL
-		    ": n: more than one answer per prompt is not supported, "
-		    "and there is no --repeat yet; run the prompt list "
-		    "several times, each time with another --db");
+		return say_refuse(err,
+		    LABEL ": n: one request, one answer; --repeat N asks each "
+			  "prompt N times");
 	for (size_t i = 0; i < sizeof(twins) / sizeof(twins[0]); i++)
 		if (has_key(item, twins[i].key) &&
 		    opts_given(opts, twins[i].option))

@@ -138,7 +138,8 @@ cmd_begin(struct opts *opts, enum opts_command command,
 	    conf_complete(opts, &err) != 0)
 		return refuse(&err, status);
 	opts->conf.argv = words;
-	if (opts->range.first || opts->range.last || opts->conf.first)
+	if (opts->range.first || opts->range.last || opts->conf.first ||
+	    opts->conf.sample)
 		opts->conf.rest_argv =
 		    opts->rest.items ? opts->rest.items : no_words;
 	opts->conf.take_signals = true;

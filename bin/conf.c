@@ -232,6 +232,8 @@ conf_complete(struct opts *opts, struct llmill_err *err)
 	conf->max_failures_percent = opts->max_failures.percent;
 	conf->range_first = opts->range.first;
 	conf->range_last = opts->range.last;
+	conf->sample = opts->sample.count;
+	conf->sample_seed = opts->sample.seed;
 	if (!conf->resume)
 		conf->inputs = opts->inputs.items;
 	conf->prompts = opts->prompts.items;

@@ -30,9 +30,6 @@ static const struct refusal {
     {"--resume --continue --recover",
 	"the same command again goes on by itself; llmill resume DB goes on "
 	"without the input"},
-    {"--repeat",
-	"more than one answer per prompt is not supported yet; run the prompt "
-	"list several times, each time with another --db"},
     {"--insecure --allow-insecure --no-verify --no-verify-ssl "
      "--no-check-certificate --skip-tls-verify",
 	"certificates are always checked; --cacert FILE names those that are "

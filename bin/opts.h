@@ -69,6 +69,12 @@ enum opts_kind {
 	OPTS_VERBOSE = 12, /* int verbosity */
 	OPTS_AMOUNT = 13,  /* uint64_t, least to most */
 	OPTS_SHARE = 14,   /* struct opts_share: "N" or "P%" */
+	OPTS_SAMPLE = 15,  /* struct opts_sample */
+};
+
+struct opts_sample {
+	uint32_t count; /* 0: all */
+	uint64_t seed;
 };
 
 struct opts_range {
@@ -123,6 +129,7 @@ struct opts {
 	bool retry_errors;
 	bool given[OPTS_MOST]; /* by their place in opts_table */
 	struct opts_range range;
+	struct opts_sample sample;
 	struct opts_share max_failures;
 	const char *template;
 	const char *system;

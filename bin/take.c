@@ -112,16 +112,44 @@ take_range(struct llmill_err *err, const struct opt *opt, const char *value,
 	    err, opt, value, "A:B, A: or :B, counted from 1, A not above B");
 }
 
+/* "lines, nul or jsonl". */
+static void
+list_choices(const struct opts_choice *at, char *out, size_t size)
+{
+	size_t used = 0;
+
+	for (; at->name && used < size; at++)
+		used +=
+		    (size_t)snprintf(out + used, size - used, "%s%s", at->name,
+			!at[1].name  ? ""
+			: at[2].name ? ", "
+				     : " or ");
+}
+
+/* "N", "N:SEED". */
+static int
+take_sample(struct llmill_err *err, const struct opt *opt, const char *value,
+    struct opts_sample *sample)
+{
+	if (value_sample(value, &sample->count, &sample->seed))
+		return 0;
+	return refuse_value(err, opt, value,
+	    "how many, from 1, or N:SEED with a number that chooses which");
+}
+
 static int
 take_choice(struct llmill_err *err, const struct opt *opt, const char *value,
     unsigned *choice)
 {
 	const struct opts_choice *at = opt->choices;
+	char all[256];
 
 	while (opt->arg && at->name && strcmp(at->name, value) != 0)
 		at++;
-	if (!at->name)
-		return refuse_value(err, opt, value, opt->arg);
+	if (!at->name) {
+		list_choices(opt->choices, all, sizeof(all));
+		return refuse_value(err, opt, value, all);
+	}
 	*choice = at->value;
 	return 0;
 }
@@ -194,6 +222,9 @@ take_value(struct opts *opts, const struct opt *opt, const char *value,
 	case OPTS_INTEGER:
 		result = take_integer(err, opt, value);
 		*(const char **)field = value;
+		break;
+	case OPTS_SAMPLE:
+		result = take_sample(err, opt, value, field);
 		break;
 	case OPTS_RANGE:
 		result = take_range(err, opt, value, field);

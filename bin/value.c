@@ -166,6 +166,39 @@ value_percent(const char *text, double *percent)
 	return true;
 }
 
+/* Read digits up to the byte end, and go behind it. */
+static bool
+read_whole(const char **text, char end, uint64_t most, uint64_t *value)
+{
+	char *stop;
+
+	if (**text < '0' || **text > '9')
+		return false;
+	errno = 0;
+	*value = strtoull(*text, &stop, 10);
+	if (errno != 0 || *stop != end || *value > most)
+		return false;
+	*text = stop + (end != '\0');
+	return true;
+}
+
+bool
+value_sample(const char *text, uint32_t *count, uint64_t *seed)
+{
+	const bool has_seed = strchr(text, ':') != NULL;
+	uint64_t many;
+	uint64_t chosen = 1;
+
+	if (!read_whole(&text, has_seed ? ':' : '\0', UINT32_MAX, &many) ||
+	    many == 0)
+		return false;
+	if (has_seed && !read_whole(&text, '\0', UINT64_MAX, &chosen))
+		return false;
+	*count = (uint32_t)many;
+	*seed = chosen;
+	return true;
+}
+
 /* Read one end of a range up to the byte end; nothing there leaves 0. */
 static bool
 read_range_end(const char **text, char end, uint32_t *value)

@@ -29,6 +29,9 @@ bool value_percent(const char *text, double *percent);
  * from 1, inclusive, A ≤ B. */
 bool value_range(const char *text, uint32_t *first, uint32_t *last);
 
+/* "100", "100:7": how many, from 1, and a seed, 1 where none is given. */
+bool value_sample(const char *text, uint32_t *count, uint64_t *seed);
+
 /* Is it a number, an integer of 64 bits, as JSON writes it? */
 bool value_is_number(const char *text);
 bool value_is_integer(const char *text);

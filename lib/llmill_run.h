@@ -128,6 +128,10 @@ struct llmill_run_conf {
 	uint32_t first;		   /* hand out only the first N; 0: all */
 	uint32_t range_first;	   /* 1-based, inclusive; 0: from the first */
 	uint32_t range_last;	   /* 0: to the last */
+	uint32_t sample;	   /* of these only so many, by lot; 0: all */
+	uint64_t sample_seed;	   /* the same seed chooses the same */
+	uint32_t repeat; /* each record so many times; 0 and 1: once */
+	bool dedup; /* the same request is sent once, its answer copied */
 
 	/* backend */
 	const char *backend; /* "http", "exec", "coproc", "plugin",
@@ -214,7 +218,7 @@ struct llmill_run_conf {
 	const char *const *argv; /* as typed, for llm_runs and the line that
 				    goes on; NULL in a library host */
 	/* The words behind the first two, without those that choose a part of
-	 * the list (first, range); NULL: there are none such. */
+	 * the list (first, range, sample); NULL: there are none such. */
 	const char *const *rest_argv;
 	bool take_signals; /* SIGINT, SIGTERM and others are ours meanwhile */
 	bool set_titles;   /* setproctitle_init was called */

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "data/sample.h"
 #include "data/survey.h"
 #include "llmill_run.h"
 #include "run/coord.h"
@@ -191,18 +192,37 @@ mill_open_store(struct mill *mill, struct err *err)
 	return may_stand_in(mill, err) ? stand_in(mill, err) : -1;
 }
 
-static void
-choose_asked(struct mill *mill)
+static int
+find_twins(struct mill *mill, struct err *err)
 {
+	if (twins_find(&mill->twins, mill->prompts, mill->states, mill->asked,
+		err) == -1)
+		return -1;
+	if (mill->twins.count > 0)
+		log_say(LOG_NOTE,
+		    "%u of %u to do are the same request as another: sent once",
+		    (unsigned)mill->twins.count, (unsigned)mill->stats.asked);
+	return 0;
+}
+
+static int
+choose_asked(struct mill *mill, struct err *err)
+{
+	const struct llmill_run_conf *conf = mill->conf;
+	struct sample sample;
 	uint32_t from;
 	uint32_t to;
 
-	find_range(mill->conf, mill->count, &from, &to);
+	find_range(conf, mill->count, &from, &to);
+	if (sample_draw(&sample, conf->sample_seed, from, to, conf->sample) ==
+	    -1)
+		return err_set_memory(err, "a sample");
 	for (uint32_t i = 0; i < mill->count; i++) {
 		struct record record = prompts_at(mill->prompts, i);
 
 		mill->bad_count += record_is_bad(&record);
-		if (i < from || i >= to || record_is_bad(&record))
+		if (i < from || i >= to || record_is_bad(&record) ||
+		    !sample_has(&sample, i))
 			continue;
 		mill->stats.before_answered +=
 		    mill->states[i] == STORE_ANSWERED;
@@ -210,6 +230,7 @@ choose_asked(struct mill *mill)
 		mill->asked[i] = mill->states[i] == STORE_OPEN;
 		mill->stats.asked += mill->asked[i];
 	}
+	return conf->dedup ? find_twins(mill, err) : 0;
 }
 
 static void
@@ -331,8 +352,7 @@ mill_preview_store(struct mill *mill, struct err *err)
 		store_preview(&store, &mill->backend.plan, &mill->redo,
 		    mill->states, &mill->counts, err) == -1))
 		return -1;
-	choose_asked(mill);
-	return 0;
+	return choose_asked(mill, err);
 }
 
 /* Who looks at a database that is locked for them gets our word for it. */
@@ -390,7 +410,8 @@ mill_load_store(struct mill *mill, struct err *err)
 		return -1;
 	if (count_used(mill, err) == -1)
 		return -1;
-	choose_asked(mill);
+	if (choose_asked(mill, err) == -1)
+		return -1;
 	say_going_on(mill);
 	note_run(mill);
 	begin_bulletin(mill);

@@ -76,6 +76,7 @@ read_files(struct mill *mill, struct err *err)
 	    .template = conf->prompt_template,
 	    .system = conf->system,
 	    .prompt_max_bytes = conf->max_prompt_bytes,
+	    .repeat = conf->repeat,
 	    .skip_bad = conf->skip_bad,
 	    .text_only = mill->backend.chat.kind->text_only,
 	};

@@ -11,6 +11,7 @@
 #include "data/input.h"
 #include "data/redo.h"
 #include "data/store.h"
+#include "data/twins.h"
 #include "run/stop.h"
 #include "view/line.h"
 #include "view/stats.h"
@@ -46,6 +47,7 @@ struct mill {
 	struct signals signals; /* fd -1 when they are not ours */
 	uint8_t *states;	/* enum store_state per prompt */
 	uint8_t *asked;		/* 1 per prompt that this run is to do */
+	struct twins twins;	/* with --dedup */
 	uint32_t count;
 	uint64_t used_requests; /* by earlier runs, where that is limited */
 	uint64_t used_tokens;

@@ -191,6 +191,7 @@ fill_coord(struct mill *mill, struct coord_conf *coord)
 	    .count = mill->count,
 	    .states = mill->states,
 	    .asked = mill->asked,
+	    .twins = conf->dedup ? &mill->twins : NULL,
 	    .store = mill->store,
 	    .nursery = mill->nursery,
 	    .progress = mill->progress,
@@ -284,6 +285,7 @@ mill_free(struct mill *mill)
 	free(mill->db_path);
 	free(mill->output_part);
 	free(mill->states);
+	twins_free(&mill->twins);
 	free(mill->asked);
 	signals_close(&mill->signals);
 }

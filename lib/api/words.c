@@ -186,6 +186,9 @@ put_settings(struct buf *out, const struct llmill_run_conf *conf,
 	json_put_integer(out, "first", conf->first);
 	json_put_integer(out, "range_first", conf->range_first);
 	json_put_integer(out, "range_last", conf->range_last);
+	json_put_integer(out, "sample", conf->sample);
+	json_put_integer(out, "repeat", conf->repeat);
+	json_put_bool(out, "dedup", conf->dedup);
 	json_put_bool(out, "allow_empty", conf->allow_empty);
 	json_put_text(out, "output", span_of(conf->output));
 	buf_add_byte(out, '}');

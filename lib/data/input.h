@@ -37,6 +37,7 @@ struct input_conf {
 	const char *system; /* the system text; with {{name}} in it each record
 			       gets its own */
 	size_t prompt_max_bytes; /* 0: INPUT_PROMPT_MAX_BYTES */
+	uint32_t repeat;	 /* each record so many times; 0: once */
 	bool skip_bad;
 	bool text_only; /* of a record nothing but its text can be used: one
 			   with messages, system, model or params is bad */

@@ -158,8 +158,8 @@ static const struct ban {
 	const char *why;
 } bans[] = {
     {"n", "1",
-	"params: n above 1 is not supported: one record, one answer; repeat "
-	"the record instead"},
+	"params: n above 1 is not supported: one record, one answer; "
+	"--repeat N asks N times"},
     {"stream", "false", "params: stream is said with --stream"},
     {"stream_options", NULL, "params: stream_options come with --stream"},
     {"messages", NULL, "params: messages stand beside params, not in them"},

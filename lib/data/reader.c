@@ -64,6 +64,19 @@ reader_next_line(struct reader *reader, struct source *source,
 	}
 }
 
+/* As often as is wanted, one behind the other. */
+static int
+add_copies(struct reader *reader, const struct record *record, struct err *err)
+{
+	uint32_t times = reader->conf->repeat;
+
+	do {
+		if (prompts_add(reader->prompts, record, err) == -1)
+			return -1;
+	} while (times-- > 1);
+	return 0;
+}
+
 /* Keep the id of a bad record. */
 static int
 reader_keep_id(struct reader *reader, uint64_t line, struct err *err)
@@ -75,7 +88,7 @@ reader_keep_id(struct reader *reader, uint64_t line, struct err *err)
 	    .line = line,
 	};
 
-	return prompts_add(reader->prompts, &record, err);
+	return add_copies(reader, &record, err);
 }
 
 int
@@ -113,7 +126,7 @@ reader_take(struct reader *reader, const struct record *record, struct err *err)
 	if (text.size > 0 && memchr(text.data, '\0', text.size) != NULL)
 		return reader_refuse(
 		    reader, record->line, err, "a NUL byte in the prompt");
-	return prompts_add(reader->prompts, record, err);
+	return add_copies(reader, record, err);
 }
 
 /* Its custom_id is another's: say whose. */

@@ -115,7 +115,8 @@
 	"    WHEN " SQL_LOOKS_BLANK " AND EXISTS (SELECT 1 FROM llm_runs\n"    \
 	"        WHERE run_id = 0 AND version = 'seed') THEN 'open'\n"         \
 	"    ELSE 'answered' END AS state,\n"                                  \
-	"    (SELECT count(*) FROM llm_attempts c WHERE c.id = r.id)\n"        \
+	"    (SELECT count(*) FROM llm_attempts c WHERE c.id = r.id\n"         \
+	"        AND c.attempt > 0)\n"                                         \
 	"        AS attempts,\n"                                               \
 	"    a.outcome AS outcome, a.duration_ms AS duration_ms,\n"            \
 	"    a.input_tokens AS input_tokens,\n"                                \
@@ -277,7 +278,7 @@
 #define SQL_READ_ATTEMPT                                                       \
 	"SELECT outcome, error, model, finish_reason, reasoning,"              \
 	" duration_ms, input_tokens, output_tokens,"                           \
-	" (SELECT count(*) FROM llm_attempts WHERE id = :id),"                 \
+	" (SELECT count(*) FROM llm_attempts WHERE id = :id AND attempt > 0)," \
 	" http_status, request_id, raw"                                        \
 	" FROM llm_attempts WHERE id = :id ORDER BY rowid DESC LIMIT 1"
 
@@ -302,11 +303,12 @@
 /* The numbers of every attempt, as they were written. */
 #define SQL_SURVEY_ATTEMPTS                                                    \
 	"SELECT run_id, outcome, started_ms, duration_ms, input_tokens,"       \
-	" output_tokens FROM llm_attempts"
+	" output_tokens FROM llm_attempts WHERE attempt > 0"
 
 /* What every attempt cost, as far as it was told. */
 #define SQL_USAGE                                                              \
-	"SELECT id, outcome, input_tokens, output_tokens FROM llm_attempts"
+	"SELECT id, outcome, input_tokens, output_tokens FROM llm_attempts"    \
+	" WHERE attempt > 0"
 
 /* The last run; times as seconds since 1970 as well. */
 #define SQL_SURVEY_LAST_RUN                                                    \

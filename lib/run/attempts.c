@@ -12,14 +12,15 @@
 #include "run/coord_impl.h"
 #include "view/stats.h"
 
-static void
-remember(struct coord *coord, const struct store_note *note)
+void
+coord_remember(struct coord *coord, const struct store_note *note)
 {
-	if (store_remember(coord->conf.store, note) == 0)
-		return;
-	store_commit(coord->conf.store, coord->now_ns, true);
-	if (store_remember(coord->conf.store, note) == -1)
-		coord->no_memory = true;
+	if (store_remember(coord->conf.store, note) == -1) {
+		store_commit(coord->conf.store, coord->now_ns, true);
+		if (store_remember(coord->conf.store, note) == -1)
+			coord->no_memory = true;
+	}
+	coord_copy(coord, note);
 }
 
 static void
@@ -43,6 +44,7 @@ remember_failure(struct coord *coord, const struct held *held)
 	    .index = held->index,
 	    .state = STORE_FAILED,
 	    .tries = sched_tries(coord->sched, held->index),
+	    .attempt = 1,
 	    .no_attempt = true,
 	    .reply = &reply,
 	};
@@ -50,7 +52,7 @@ remember_failure(struct coord *coord, const struct held *held)
 	reply_init(&reply);
 	reply.outcome = held->outcome;
 	reply.error = buf_span(&held->why);
-	remember(coord, &note);
+	coord_remember(coord, &note);
 }
 
 /* An answer came from there, so the ones held for it were their own fault. */
@@ -266,7 +268,7 @@ take_attempt(struct coord *coord, struct pool_report *report)
 		note.state = STORE_OPEN;
 		hold(coord, &coord->unproven, report);
 	}
-	remember(coord, &note);
+	coord_remember(coord, &note);
 	if (!coord_blames_server(coord, report))
 		stop_outcome(coord->conf.stop, reply->outcome, why);
 	if (verdict == SCHED_HELD) {

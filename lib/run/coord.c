@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "data/store.h"
+#include "data/twins.h"
 #include "run/loop.h"
 #include "view/stats.h"
 
@@ -74,7 +75,8 @@ coord_new(const struct coord_conf *conf, struct err *err)
 	coord->watch.states = conf->states;
 	coord->watch.stats = conf->stats;
 	for (uint32_t i = 0; i < conf->count; i++)
-		if (conf->asked[i])
+		if (conf->asked[i] &&
+		    (conf->twins == NULL || conf->twins->first[i] == 0))
 			sched_open(coord->sched, i);
 	return coord;
 }
@@ -418,6 +420,8 @@ coord_run(struct coord *coord, struct err *err)
 {
 	int result = begin(coord, err);
 
+	if (result == 0)
+		result = coord_copy_answered(coord, err);
 	while (result == 0 && !is_finished(coord))
 		result = turn(coord, err);
 	if (result == 0)

@@ -26,10 +26,11 @@ struct store_durable;
  * durable facts to whoever looks. It holds no policy and no format.
  */
 struct coord_conf {
-	uint32_t count;	      /* prompts */
-	uint8_t *states;      /* enum store_state per prompt; updated when
-				 something became durable */
-	const uint8_t *asked; /* 1 per prompt that this run is to do */
+	uint32_t count;		   /* prompts */
+	uint8_t *states;	   /* enum store_state per prompt; updated when
+				      something became durable */
+	const uint8_t *asked;	   /* 1 per prompt that this run is to do */
+	const struct twins *twins; /* which of them are the same; NULL: none */
 	struct store *store;
 	struct nursery *nursery;
 	struct progress *progress; /* or NULL */

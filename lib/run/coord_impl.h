@@ -16,6 +16,8 @@
  */
 #define COORD_WHY_BYTES 512 /* of an attempt's reason, in messages */
 
+struct store_note;
+
 struct coord {
 	struct coord_conf conf;
 	struct loop *loop;
@@ -81,5 +83,15 @@ const char *coord_say_wait(struct coord *coord);
 
 /* The run is over: whose fault were the prompts that were held? */
 void coord_judge_held(struct coord *coord);
+
+/* Remember a note, and the same for all prompts that its answer is for. */
+void coord_remember(struct coord *coord, const struct store_note *note);
+
+/* The latter alone: nothing for a note that ends no prompt. */
+void coord_copy(struct coord *coord, const struct store_note *note);
+
+/* At the start: copy what the database has an answer to. Fails as
+ * store_read_row. */
+int coord_copy_answered(struct coord *coord, struct err *err);
 
 #endif

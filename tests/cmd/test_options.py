@@ -64,7 +64,6 @@ def test_without_a_near_one_the_list_is_named(mill):
     ("--resume", "the same command again goes on"),
     ("--input=x", "files stand without an option"),
     ("--command=x", "a command stands at the end"),
-    ("--repeat=3", "run the prompt list several times"),
 ])
 def test_options_of_other_programs_get_advice(mill, typed, advice):
     assert advice in refused(mill, "run", typed)
