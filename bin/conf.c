@@ -151,7 +151,8 @@ fill_text(struct opts *opts, const char *option, const char *given,
 	size_t size;
 	char *text;
 
-	*filled = given;
+	if (given)
+		*filled = given;
 	if (!given || given[0] != '@')
 		return 0;
 	text = file_read_text(option, given + 1, TEXT_MAX_BYTES, NULL, err);

@@ -235,6 +235,7 @@ llmill_run_conf_init(struct llmill_run_conf *conf)
 {
 	*conf = (struct llmill_run_conf){
 	    .stop_fd = -1,
+	    .repeat = 1,
 	    .workers = 4,
 	    .retry_attempts = 3,
 	    .retry_delay_ns = 1000000000,

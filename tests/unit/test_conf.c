@@ -192,8 +192,8 @@ params_refuse_n_and_what_an_option_said(void **state)
 {
 	(void)state;
 	accept(WORDS("-p", "n=1", "-p", "nn=2"));
-	refuse(WORDS("-p", "n=2"), "there is no --repeat yet");
-	refuse(WORDS("-p", "n=@file"), "more than one answer");
+	refuse(WORDS("-p", "n=2"), "--repeat N asks each");
+	refuse(WORDS("-p", "n=@file"), "one request, one answer");
 	refuse(WORDS("-p", "temperature=1", "--temperature=0"),
 	    "temperature and --temperature");
 	refuse(WORDS("-p", "max_completion_tokens=1", "--max-tokens=2"),

@@ -153,10 +153,10 @@ choices_and_their_short_forms(void **state)
 	assert_int_equal(opts.conf.input_format, LLMILL_FORMAT_NUL);
 	accept(WORDS("--input-format=jsonl", "-ftxt", "--progress", "none"));
 	assert_int_equal(opts.conf.input_format, LLMILL_FORMAT_JSONL);
-	assert_int_equal(opts.conf.output_format, LLMILL_FORMAT_TXT);
+	assert_int_equal(opts.conf.answers.format, LLMILL_FORMAT_TXT);
 	assert_int_equal(opts.conf.progress, LLMILL_PROGRESS_NONE);
-	refuse(WORDS("-f", "csv"), "jsonl|txt");
-	refuse(WORDS("-f", "TXT"), "jsonl|txt");
+	refuse(WORDS("-f", "xml"), "jsonl, csv, tsv, txt, nul or openai-batch");
+	refuse(WORDS("-f", "TXT"), "it takes jsonl, csv");
 }
 
 static void
@@ -422,7 +422,7 @@ defaults_in_the_table_are_the_librarys(void **state)
 			compared++;
 		}
 	}
-	assert_int_equal(compared, 9);
+	assert_int_equal(compared, 10);
 	assert_int_equal(opts.conf.max_answer_bytes, 8 << 20);
 }
 

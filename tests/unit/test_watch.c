@@ -62,13 +62,21 @@ narrow_output(void)
 	return read_end;
 }
 
+static struct export *
+open_jsonl(const char *path, struct store *store)
+{
+	const struct export_style style = {.format = EXPORT_JSONL};
+	struct err err;
+
+	return export_open(
+	    path, &style, NULL, export_rows_of(store), 200, &err);
+}
+
 static void
 open_with_output(struct stage *stage, const char *script)
 {
-	struct err err;
-
 	stage_open(stage, 200, NULL, script);
-	stage->conf.output = export_open("-", EXPORT_JSONL, 200, &err);
+	stage->conf.output = open_jsonl("-", stage->store);
 	NEED(stage->conf.output != NULL);
 }
 
@@ -76,8 +84,7 @@ static int
 close_output(struct stage *stage, bool whole)
 {
 	struct err err;
-	int result =
-	    export_close(stage->conf.output, stage->store, whole, &err);
+	int result = export_close(stage->conf.output, whole, &err);
 
 	close(STDOUT_FILENO);
 	return result;
@@ -254,11 +261,11 @@ write_what_was_there(void *arg)
 	stage.chat.script = "ms=1000";
 	stage_open_nursery(&stage, NULL);
 	stage.conf.nursery = stage.nursery;
-	stage.conf.output = export_open("out.jsonl", EXPORT_JSONL, 200, &err);
+	stage.conf.output = open_jsonl("out.jsonl", stage.store);
 	NEED(stage.conf.output != NULL);
 	NEED(stage_run(&stage) == 0);
 	NEED(stage.seen_count == 201);
-	NEED(export_close(stage.conf.output, stage.store, true, &err) == 0);
+	NEED(export_close(stage.conf.output, true, &err) == 0);
 	NEED(scratch_size("out.jsonl") > 199 * 20000);
 	stage_close(&stage);
 }

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Lines of JSON objects, and a template over their members.
+ */
+#include "fuzz_input.h"
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	return fuzz_format(INPUT_JSONL, "{{a}} {{b|json}}", data, size);
+}
