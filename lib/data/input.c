@@ -144,6 +144,8 @@ read_fd(struct reader *reader, int fd, const char *path, struct err *err)
 
 	source_open(&source, fd, reader_json_max(reader));
 	source.may_be_packed = true;
+	/* Texts of machines, for machines. */
+	source.keeps_mark = format == INPUT_NUL;
 	if (format == INPUT_AUTO)
 		done = find_format(reader, &source, path, &format, err);
 	if (done == 0)

@@ -135,7 +135,7 @@ source_fill(struct source *source, struct err *err)
 	}
 	if ((first ? source_read_first : source_read)(source, err) == -1)
 		return -1;
-	if (first && source->buf.size >= 3 &&
+	if (first && !source->keeps_mark && source->buf.size >= 3 &&
 	    memcmp(source->buf.data, mark, 3) == 0)
 		source->at = 3;
 	return 0;

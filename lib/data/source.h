@@ -22,6 +22,7 @@ struct source {
 	int64_t dropped;       /* bytes in front of buf */
 	int64_t piece_at;      /* where the last piece given began */
 	bool may_be_packed;    /* gzip or zstd, by the first bytes */
+	bool keeps_mark;       /* a byte order mark at its start is data */
 	struct unpack *unpack; /* NULL: not packed */
 	struct buf packed;     /* bytes of the descriptor, with unpack */
 	bool ended;	       /* nothing more to read */
@@ -36,7 +37,8 @@ enum source_piece {
 };
 
 /* Begin to read fd. A UTF-8 byte order mark at its start is dropped. Who sets
- * may_be_packed before the first piece gets the bytes that were packed. */
+ * may_be_packed before the first piece gets the bytes that were packed, who
+ * sets keeps_mark the mark, too. */
 void source_open(struct source *source, int fd, size_t piece_max);
 void source_close(struct source *source);
 
