@@ -72,7 +72,16 @@ static const char *const abouts[] = {
 	"Says what is in each DB: prompts answered, failed (by cause) and "
 	"open, the last\nrun, latency, tokens. Without DB it is the newest "
 	"llm_results_*.db here. Nothing\nis changed, and a run that goes on "
-	"is not disturbed.\n",
+	"is not disturbed.\n\nSQL says more (success in percent, the longest, "
+	"the average, what remains):\n"
+	"  SELECT 100.0 * SUM(result NOT LIKE 'Error:%') / COUNT(*) FROM "
+	"llm_results;\n"
+	"  SELECT id, LENGTH(result) FROM llm_results\n"
+	"    WHERE result NOT LIKE 'Error:%' ORDER BY 2 DESC LIMIT 10;\n"
+	"  SELECT AVG(LENGTH(result)) FROM llm_results WHERE result NOT LIKE "
+	"'Error:%';\n"
+	"  SELECT id FROM llm_results WHERE result IS NULL OR result LIKE "
+	"'Error:%';\n",
     [OPTS_VERIFY] =
 	"Checks each DB: that the file is sound, and that every answer is, by "
 	"its sha256,\nwhat was received. Without DB it is the newest "

@@ -2,6 +2,8 @@
 """What is written about the program is true: options, variables, places,
 and every example, run as it stands."""
 
+import gzip
+import json
 import os
 import pty
 import re
@@ -91,6 +93,12 @@ def shell(mill, server, others):
     (tools / "llmill").symlink_to(PROGRAM)
     mill.write("prompts.txt", "".join(f"Say {n}.\n" for n in range(15)))
     mill.write("prompts.jsonl", '{"prompt": "Say 1.", "n": 1}\n')
+    mill.write("questions.csv.gz", gzip.compress(
+        b'id,question,lang\n7,"Why, ""then""?",fr\n'))
+    mill.write("batch.jsonl", json.dumps({
+        "custom_id": "a", "method": "POST", "url": "/v1/chat/completions",
+        "body": {"model": "my-model", "messages": [
+            {"role": "user", "content": "Say 1."}]}}) + "\n")
     mill.write("system.txt", "Be brief.\n")
     mill.script("chat.sh", "cat\n")
     mill.write("my_chat.py", "def ask(prompt):\n    return prompt\n")
@@ -219,3 +227,36 @@ def test_the_readme_names_no_option_that_is_not_there(mill):
     for block in examples_of_readme():
         for option in re.findall(r" (--[a-z][a-z-]*)", block):
             assert option in known, block
+
+
+def queries(text):
+    """All of SQL that it shows."""
+    return re.findall(r"(SELECT [^;\"]*)[;\"]", text)
+
+
+def test_the_queries_that_are_shown_work_everywhere(mill):
+    """In sqlite3 and in Python's sqlite3, with the same rows."""
+    shown = queries((ROOT / "README.md").read_text())
+    shown += queries(mill.run("help", "status").out)
+    assert len(shown) == 9
+    mill.write("p", "aa\nbad\nbbbb\nopen\n")
+    done = mill.run("run", "p", "--db", "answers.db", "-n", 3,
+                    "--retry-attempts", 1, "--", "sh", "-c",
+                    'read p; test "$p" != bad && echo "$p"')
+    assert done.status == 1, done
+    rows = {}
+    for query in shown:
+        shell = subprocess.run(
+            ["sqlite3", "-list", mill.dir / "answers.db", query], text=True,
+            capture_output=True, check=True, timeout=20)
+        assert shell.stderr == ""
+        found = mill.sql(query, db="answers.db")
+        assert shell.stdout.split("\n")[:-1] == [
+            "|".join("" if value is None else str(value) for value in row)
+            for row in found], query
+        rows[query] = found
+    success, longest, average, remaining, causes, *again = rows.values()
+    assert success == [(50.0,)] and average == [(3.0,)]
+    assert longest == [(3, 4), (1, 2)] and remaining == [(2,), (4,)]
+    assert sorted(causes) == [("exit_status", 1), ("ok", 2)]
+    assert again == [longest]  # written in one line less
