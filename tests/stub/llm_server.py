@@ -146,10 +146,11 @@ class Request:
         self.anthropic = self.path.endswith(MESSAGES)
         self.is_chat = method == "POST" and (
             self.anthropic or self.path.endswith(CHAT))
+        self.text = raw.decode("utf-8", "backslashreplace")
         try:
             self.body = json.loads(raw) if raw else None
         except ValueError:
-            self.body = raw.decode("utf-8", "backslashreplace")
+            self.body = self.text
         self.prompt = last_user_text(self.body) if self.is_chat else None
 
 
@@ -426,7 +427,8 @@ class Server:
         self.write(event="request", n=request.number,
                    connection=connection.number, method=request.method,
                    path=request.target, headers=request.headers,
-                   body=request.body, prompt=request.prompt,
+                   body=request.body, text=request.text,
+                   prompt=request.prompt,
                    seen=request.seen, outcome=do or "default")
         return do
 
