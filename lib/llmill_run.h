@@ -131,7 +131,7 @@ struct llmill_run_conf {
 	uint32_t sample;	   /* of these only so many, by lot; 0: all */
 	uint64_t sample_seed;	   /* the same seed chooses the same */
 	uint32_t repeat; /* each record so many times; 0 and 1: once */
-	bool dedup; /* the same request is sent once, its answer copied */
+	bool dedup;	 /* the same request is sent once, its answer copied */
 
 	/* backend */
 	const char *backend; /* "http", "exec", "coproc", "plugin",
