@@ -755,7 +755,7 @@ const struct opt opts_table[] = {
 	.kind = OPTS_CHOICE,
 	AT(enum llmill_format, conf.answers.format),
 	.choices = output_formats,
-	.normal = "txt on a terminal, jsonl elsewhere",
+	.normal = "by its ending; txt on a terminal, jsonl elsewhere",
 	.synonyms = "--output-format --out-format --outformat",
 	.help = "of --output: jsonl, csv, tsv, txt, nul, openai-batch"},
     {.name = "only",

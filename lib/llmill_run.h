@@ -54,7 +54,8 @@ enum llmill_only {
 };
 
 struct llmill_output {
-	enum llmill_format format; /* AUTO: txt on a terminal, else jsonl */
+	enum llmill_format format; /* AUTO: by the file's ending, else txt on
+				      a terminal and jsonl elsewhere */
 	enum llmill_only only;	   /* these rows */
 	const char *fields;	   /* "a,new=old": members of jsonl, columns of
 				      tables; NULL: all */

@@ -194,7 +194,7 @@ llmill_export(const struct llmill_export_conf *conf, struct llmill_err *err)
 	struct archive archive;
 	struct outlet outlet;
 	struct err why = {0};
-	int done = outlet_init(&outlet, &conf->answers, &why);
+	int done = outlet_init(&outlet, &conf->answers, conf->output, &why);
 
 	err->text[0] = '\0';
 	err->status = LLMILL_EXIT_OK;

@@ -92,6 +92,9 @@ read_files(struct mill *mill, struct err *err)
 		return -1;
 	}
 	say_skipped(&mill->input);
+	if (mill->input.is_constant)
+		log_say(LOG_WARN,
+		    "-t has no {{name}} in it: every prompt is the same");
 	if (mill->input.has_systems)
 		backend_drop_system(&mill->backend);
 	return 0;

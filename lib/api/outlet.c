@@ -4,6 +4,8 @@
  */
 #include "api/outlet.h"
 
+#include <string.h>
+
 #include "base/err.h"
 #include "data/store.h"
 
@@ -41,9 +43,30 @@ states_of(enum llmill_only only)
 	return states[only];
 }
 
+/* What a file is called says what it is. */
+static enum export_format
+format_by_ending(const char *path)
+{
+	static const struct {
+		const char *ending;
+		enum export_format format;
+	} rows[] = {
+	    {".csv", EXPORT_CSV},
+	    {".tsv", EXPORT_TSV},
+	    {".txt", EXPORT_TXT},
+	    {".jsonl", EXPORT_JSONL},
+	};
+	const char *ending = path != NULL ? strrchr(path, '.') : NULL;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (ending != NULL && strcmp(ending, rows[i].ending) == 0)
+			return rows[i].format;
+	return EXPORT_AUTO;
+}
+
 int
-outlet_init(
-    struct outlet *outlet, const struct llmill_output *conf, struct err *err)
+outlet_init(struct outlet *outlet, const struct llmill_output *conf,
+    const char *path, struct err *err)
 {
 	struct export_style *style = &outlet->style;
 	bool is_table;
@@ -54,6 +77,8 @@ outlet_init(
 	    .only = states_of(conf->only),
 	    .csv_safe = conf->csv_safe,
 	};
+	if (style->format == EXPORT_AUTO)
+		style->format = format_by_ending(path);
 	is_table = style->format == EXPORT_CSV || style->format == EXPORT_TSV;
 	outlet->has_columns = is_table || conf->fields != NULL;
 	if (conf->csv_safe && !is_table)

@@ -18,9 +18,11 @@ struct outlet {
 	bool has_columns; /* they are wanted: learn them, then choose */
 };
 
-/* Fails ERR_USAGE for what does not go together. Wants outlet_free always. */
-int outlet_init(
-    struct outlet *outlet, const struct llmill_output *conf, struct err *err);
+/* Takes path, where they go, "-" or NULL; its ending says the format where conf
+ * does not. Fails ERR_USAGE for what does not go together. Wants outlet_free
+ * always. */
+int outlet_init(struct outlet *outlet, const struct llmill_output *conf,
+    const char *path, struct err *err);
 void outlet_free(struct outlet *outlet);
 
 /* Gives the columns for export_open, NULL where none are wanted. */

@@ -392,7 +392,8 @@ llmill_run(const struct llmill_run_conf *conf, struct llmill_err *err)
 	if (redo_parse(&mill.redo, conf->redo, &why) == -1 ||
 	    open_screen(&mill, &why) == -1 ||
 	    resolve_backend(&mill, &why) == -1 ||
-	    outlet_init(&mill.outlet, &conf->answers, &why) == -1 ||
+	    outlet_init(&mill.outlet, &conf->answers, conf->output, &why) ==
+		-1 ||
 	    (!conf->dry_run && journal_open(&mill, &why) == -1) ||
 	    mill_read_input(&mill, &why) == -1 ||
 	    choose_columns(&mill, &why) == -1 || check_range(&mill, &why) == -1)

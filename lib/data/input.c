@@ -20,6 +20,7 @@
 #include "base/text.h"
 #include "data/reader.h"
 #include "data/source.h"
+#include "data/template.h"
 
 #define TROUBLES_MAX_BYTES ((size_t)64 << 10)
 #define NAME_MAX_BYTES 1024 /* of a name in a message */
@@ -288,6 +289,8 @@ input_read(const struct input_conf *conf, struct prompts *prompts,
 		done = read_all(&reader, err);
 	if (done == 0)
 		done = shape_check(&reader.shape, err);
+	facts->is_constant = reader.shape.prompt.template != NULL &&
+			     template_count(reader.shape.prompt.template) == 0;
 	facts->has_systems = reader.shape.system.template != NULL;
 	shape_close(&reader.shape);
 	names_free(&reader.names);

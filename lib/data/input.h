@@ -47,6 +47,7 @@ struct input_facts {
 	uint64_t empty_count; /* empty lines skipped */
 
 	uint64_t bad_count; /* bad records (skipped with skip_bad) */
+	bool is_constant;   /* the template has no name in it */
 	bool has_systems;   /* each record has its own system text */
 	char *troubles;	    /* first 20, one line each: file:line: reason; or
 			       NULL */
