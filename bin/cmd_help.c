@@ -89,9 +89,9 @@ static const char *const abouts[] = {
 	"anything was found.\n",
     [OPTS_EXPORT] =
 	"Writes what is in DB in the order of its prompts: to FILE, which "
-	"appears whole or\nnot at all, or to standard output. Without DB it is "
-	"the newest llm_results_*.db\nhere. Nothing is changed, and a run that "
-	"goes on is not disturbed.\n",
+	"appears whole\nor not at all, or to standard output. Without DB it is "
+	"the newest\nllm_results_*.db here. Nothing is changed, and a run that "
+	"goes on is not\ndisturbed.\n",
     [OPTS_MERGE] =
 	"Makes a new database OUT.db of several with the same prompts, or "
 	"parts of them.\nAn answer is taken before a failure, a failure "

@@ -840,7 +840,7 @@ const struct opt opts_table[] = {
     {.letter = 'h',
 	.name = "help",
 	.group = OPTS_SEEING,
-	.commands = OF_CALLS | OF_STATUS | OF_VERIFY | OF_MERGE,
+	.commands = OF_CALLS | OF_STATUS | OF_VERIFY | OF_MERGE | OF_EXPORT,
 	.kind = OPTS_FLAG,
 	AT(bool, help),
 	.synonyms = "-? --usage",
