@@ -25,19 +25,6 @@ struct param {
 	struct buf raw; /* the value as JSON text */
 };
 
-static struct span
-trim(struct span text)
-{
-	while (text.size > 0 && strchr(" \t\r\n", text.data[0]) != NULL) {
-		text.data++;
-		text.size--;
-	}
-	while (text.size > 0 &&
-	       strchr(" \t\r\n", text.data[text.size - 1]) != NULL)
-		text.size--;
-	return text;
-}
-
 static bool
 looks_like_json(struct span text)
 {
@@ -63,7 +50,7 @@ must_be_json(struct span text)
 static int
 put_value(struct buf *raw, const char *item, struct span text, struct err *err)
 {
-	struct span trimmed = trim(text);
+	struct span trimmed = text_trim(text);
 
 	if (looks_like_json(trimmed)) {
 		struct err why = {0};

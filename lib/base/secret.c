@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/text.h"
 
 #define SECRET_MARK "[key]"
 
@@ -46,23 +47,6 @@ check_file(int fd, const char *path, struct err *err)
 
 /* A key as it was pasted: blanks and line ends around it are not part of
  * it. */
-static struct span
-trimmed(struct span text)
-{
-	static const char blanks[] = " \t\r\n";
-
-	while (text.size > 0 &&
-	       memchr(blanks, text.data[text.size - 1], sizeof(blanks) - 1)) {
-		text.size--;
-	}
-	while (
-	    text.size > 0 && memchr(blanks, text.data[0], sizeof(blanks) - 1)) {
-		text.data++;
-		text.size--;
-	}
-	return text;
-}
-
 static int
 keep(struct secret *secret, struct span text, const char *kind,
     const char *named, struct err *err)
@@ -123,8 +107,8 @@ secret_read_file(struct secret *secret, const char *path, struct err *err)
 			err->class = ERR_USAGE;
 	} else if (check_file(fd, path, err) == 0 &&
 		   read_whole(fd, path, &content, err) == 0) {
-		status = keep(secret, trimmed(buf_span(&content)), "key file ",
-		    path, err);
+		status = keep(secret, text_trim(buf_span(&content)),
+		    "key file ", path, err);
 	}
 	fd_close(&fd);
 	if (content.data != NULL)
@@ -138,7 +122,7 @@ secret_set(
     struct secret *secret, const char *text, const char *named, struct err *err)
 {
 	*secret = (struct secret){0};
-	return keep(secret, trimmed(span_of(text)), "", named, err);
+	return keep(secret, text_trim(span_of(text)), "", named, err);
 }
 
 void

@@ -341,3 +341,15 @@ text_base64(struct buf *buf, struct span bytes)
 			    i > left ? '=' : digits[bits >> (18 - 6 * i) & 63]);
 	}
 }
+
+struct span
+text_trim(struct span text)
+{
+	while (text.size > 0 && is_blank(text.data[0])) {
+		text.data++;
+		text.size--;
+	}
+	while (text.size > 0 && is_blank(text.data[text.size - 1]))
+		text.size--;
+	return text;
+}

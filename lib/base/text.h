@@ -56,4 +56,7 @@ void text_quote_shell(struct buf *buf, const char *word);
 /* Append bytes as base64 (RFC 4648 §4, with its padding). */
 void text_base64(struct buf *buf, struct span bytes);
 
+/* Gives it without the blanks and line ends around it. */
+struct span text_trim(struct span text);
+
 #endif

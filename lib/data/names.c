@@ -6,22 +6,10 @@
 
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "data/prompts.h"
 
 #define ROOM_FIRST 1024
-
-/* FNV-1a. */
-static uint64_t
-hash(struct span name)
-{
-	uint64_t value = UINT64_C(0xcbf29ce484222325);
-
-	for (size_t i = 0; i < name.size; i++) {
-		value ^= (unsigned char)name.data[i];
-		value *= UINT64_C(0x100000001b3);
-	}
-	return value ^ value >> 32;
-}
 
 static struct span
 name_of(const struct prompts *prompts, uint32_t place)
@@ -33,7 +21,7 @@ name_of(const struct prompts *prompts, uint32_t place)
 static size_t
 find(const struct names *names, const struct prompts *prompts, struct span name)
 {
-	size_t at = hash(name) & (names->room - 1);
+	size_t at = hash_add(HASH_START, name) & (names->room - 1);
 
 	while (names->places[at] != 0 &&
 	       !span_equals(name_of(prompts, names->places[at]), name))

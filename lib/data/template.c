@@ -38,19 +38,6 @@ begins(struct span text, const char *word)
 	return text.size >= size && memcmp(text.data, word, size) == 0;
 }
 
-static struct span
-trim(struct span text)
-{
-	while (text.size > 0 && strchr(" \t\r\n", text.data[0]) != NULL) {
-		text.data++;
-		text.size--;
-	}
-	while (text.size > 0 &&
-	       strchr(" \t\r\n", text.data[text.size - 1]) != NULL)
-		text.size--;
-	return text;
-}
-
 /* Gives room for a piece, or NULL with err. */
 static struct piece *
 add_piece(struct template *template, struct err *err)
@@ -115,10 +102,10 @@ add_value(
 
 	if (bar != NULL) {
 		name.size = (size_t)(bar - inside.data);
-		filter =
-		    trim((struct span){bar + 1, inside.size - name.size - 1});
+		filter = text_trim(
+		    (struct span){bar + 1, inside.size - name.size - 1});
 	}
-	name = trim(name);
+	name = text_trim(name);
 	if (bar != NULL && !span_equals(filter, span_of("json")))
 		return err_set(err, ERR_USAGE,
 		    "{{…|%.*s}} at byte %zu: the only filter is json",

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/hash.h"
 #include "data/prompts.h"
 #include "data/store.h"
 
@@ -17,22 +18,11 @@ struct leads {
 	size_t room;	  /* a power of two, twice the prompts at least */
 };
 
-static uint64_t
-hash(uint64_t value, struct span text)
-{
-	for (size_t i = 0; i < text.size; i++) {
-		value ^= (unsigned char)text.data[i];
-		value *= UINT64_C(0x100000001b3);
-	}
-	return value ^ value >> 29;
-}
-
 /* What goes out is made of these two, beside what all share. */
 static uint64_t
 hash_request(const struct record *record)
 {
-	return hash(
-	    hash(UINT64_C(0xcbf29ce484222325), record->text), record->body);
+	return hash_add(hash_add(HASH_START, record->text), record->body);
 }
 
 static bool

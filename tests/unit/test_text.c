@@ -326,10 +326,29 @@ base64_pads_to_four(void **state)
 	buf_free(&buf);
 }
 
+static void
+blanks_around_a_text_go(void **state)
+{
+	static const char *const rows[][2] = {
+	    {"a", "a"},
+	    {" \t a b\r\n", "a b"},
+	    {"", ""},
+	    {" \n", ""},
+	    {"\xc2\xa0", "\xc2\xa0"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_true(span_equals(
+		    text_trim(span_of(rows[i][0])), span_of(rows[i][1])));
+	assert_int_equal(text_trim((struct span){"\0 ", 2}).size, 1);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(blanks_around_a_text_go),
 	    cmocka_unit_test(base64_pads_to_four),
 	    cmocka_unit_test(text_decode_and_encode_agree_on_every_character),
 	    cmocka_unit_test(text_encode_never_writes_what_is_no_character),
