@@ -35,7 +35,7 @@ enum llmill_exit {
 enum llmill_format {
 	LLMILL_FORMAT_AUTO = 0,
 	LLMILL_FORMAT_LINES = 1, /* input only */
-	LLMILL_FORMAT_NUL = 2,	 /* input only */
+	LLMILL_FORMAT_NUL = 2,	 /* a NUL byte behind each */
 	LLMILL_FORMAT_JSONL = 3,
 	LLMILL_FORMAT_TXT = 4, /* output only */
 	LLMILL_FORMAT_CSV = 5,

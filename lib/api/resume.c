@@ -107,6 +107,7 @@ take_running(struct json *root, struct llmill_run_conf *conf)
 	conf->keep_raw = is_true(root, "keep_raw");
 	if (is_true(root, "isolate"))
 		conf->isolate = LLMILL_ISOLATE_NS;
+	conf->dedup = is_true(root, "dedup");
 	if (json_get(root, "stream") != NULL)
 		conf->stream = is_true(root, "stream") ? LLMILL_STREAM_ON
 						       : LLMILL_STREAM_OFF;
