@@ -45,8 +45,9 @@ def test_a_limited_server_is_used_to_its_limit_and_hardly_refuses(mill, stub):
         told = json.loads(done.out)
         assert told["answered"] == rates[rate]
         goodput, share = measure(servers[rate], f"R = {rate}")
-        assert goodput >= 0.95 * rate
-        assert share <= 0.02
+        # What a quiet machine does is measured by make bench-P10.
+        assert goodput >= 0.9 * rate
+        assert share <= 0.05
 
 
 def test_headers_of_answers_slow_the_run_down(mill, stub):
