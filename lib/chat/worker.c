@@ -19,9 +19,9 @@
 #define CPU_GRACE_S 2	      /* for a process that takes SIGXCPU, to SIGKILL */
 #define BEAT_EVERY_NS CLOCK_S /* people look at it, nobody decides by it */
 #define DOWN_CAP_BYTES ((size_t)2 * MSG_JOB_MAX_BYTES)
-/* No frame is shorter, so reading one in such steps leaves something of the
- * next in the pipe, where a call notices it. */
-#define STEP_BYTES ((size_t)FRAME_HEAD_BYTES)
+/* A JOB and nothing more, in one read: what follows it stays in the pipe, where
+ * a call notices it. */
+#define STEP_BYTES ((size_t)MSG_JOB_BYTES)
 
 struct worker {
 	const struct spawn_child *child;

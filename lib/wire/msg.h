@@ -25,6 +25,7 @@ enum msg_kind {
 	MSG_WORD = 6,
 };
 
+#define MSG_JOB_BYTES (FRAME_HEAD_BYTES + 28) /* of a JOB, always */
 #define MSG_JOB_MAX_BYTES 512	/* one outstanding, so a write never blocks */
 #define MSG_ENDPOINTS_MAX 64	/* base URLs of a run */
 #define MSG_WORD_MAX_BYTES 4096 /* of a HELLO's and a WORD's text */

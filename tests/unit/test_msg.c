@@ -304,6 +304,7 @@ msg_job_comes_back_and_is_small(void **state)
 	(void)state;
 	buf_init(&buf, MSG_JOB_MAX_BYTES);
 	msg_put_job(&buf, &job);
+	assert_int_equal(buf.size, MSG_JOB_BYTES);
 	frame = cut_one(&buf);
 	assert_true(msg_get_job(&frame, &back));
 	assert_true(back.ticket == job.ticket);
