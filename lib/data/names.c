@@ -52,22 +52,28 @@ grow(struct names *names, const struct prompts *prompts)
 	return 0;
 }
 
-int
-names_take(struct names *names, const struct prompts *prompts, struct span name,
-    uint32_t number, uint32_t *holder)
+bool
+names_find(const struct names *names, const struct prompts *prompts,
+    struct span name, uint32_t *holder)
 {
 	size_t at;
 
+	if (names->room == 0)
+		return false;
+	at = find(names, prompts, name);
+	*holder = names->places[at] - 1;
+	return names->places[at] != 0;
+}
+
+int
+names_add(struct names *names, const struct prompts *prompts, uint32_t number)
+{
 	if (2 * names->count >= names->room && grow(names, prompts) == -1)
 		return -1;
-	at = find(names, prompts, name);
-	if (names->places[at] != 0) {
-		*holder = names->places[at] - 1;
-		return 0;
-	}
-	names->places[at] = number + 1;
+	names->places[find(names, prompts, name_of(prompts, number + 1))] =
+	    number + 1;
 	names->count++;
-	return 1;
+	return 0;
 }
 
 void

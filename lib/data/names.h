@@ -2,6 +2,7 @@
 #ifndef NAMES_H
 #define NAMES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -15,12 +16,14 @@ struct names {
 	size_t count;
 };
 
-/*
- * Take a name for the prompt that will have this number.
- * Gives 1; 0 when a prompt has it already, with *holder; -1 without memory.
- */
-int names_take(struct names *names, const struct prompts *prompts,
-    struct span name, uint32_t number, uint32_t *holder);
+/* Has a prompt this name? Then its number is in *holder. */
+bool names_find(const struct names *names, const struct prompts *prompts,
+    struct span name, uint32_t *holder);
+
+/* Remember a prompt that was added under a name that nobody had. Gives 0, or
+ * -1 without memory. */
+int names_add(
+    struct names *names, const struct prompts *prompts, uint32_t number);
 
 void names_free(struct names *names);
 

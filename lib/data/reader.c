@@ -154,17 +154,21 @@ int
 reader_take_named(
     struct reader *reader, const struct record *record, struct err *err)
 {
+	const uint32_t number = prompts_count(reader->prompts);
+	const uint64_t bad_before = reader->facts->bad_count;
 	uint32_t holder;
 
-	switch (names_take(&reader->names, reader->prompts, record->custom_id,
-	    prompts_count(reader->prompts), &holder)) {
-	case -1:
-		return err_set_memory(err, "custom_ids");
-	case 0:
+	if (names_find(
+		&reader->names, reader->prompts, record->custom_id, &holder))
 		return refuse_twin(reader, record, holder, err);
-	default:
-		return reader_take(reader, record, err);
-	}
+	if (reader_take(reader, record, err) == -1)
+		return -1;
+	/* Of one that was refused there may be nothing to compare with. */
+	if (reader->facts->bad_count > bad_before)
+		return 0;
+	return names_add(&reader->names, reader->prompts, number) == 0
+		   ? 0
+		   : err_set_memory(err, "custom_ids");
 }
 
 const char *
