@@ -92,7 +92,7 @@ check_table(const struct words *words, const struct store_row *row,
 	export_put_names(&table, &style, &columns);
 	HOLDS(export_put_row(&table, &style, &columns, row, &err) == 0);
 	HOLDS(fuzz_read(format == EXPORT_CSV ? INPUT_CSV : INPUT_TSV, "x",
-		  buf_span(&table), &prompts, &facts, &err) == 0);
+		  buf_span(&table), true, &prompts, &facts, &err) == 0);
 	HOLDS(prompts_count(prompts) == 1 && facts.bad_count == 0);
 	record = prompts_at(prompts, 0);
 	find_member(record.fields, words->name, &out);
