@@ -15,6 +15,7 @@
 #include "base/text.h"
 
 #define PREFIX "llmill_"
+#define PREFIXES_MAX 32		   /* before a name that is taken */
 #define KEY_CAP ((size_t)16 << 20) /* a name, decoded */
 #define LISTED_BYTES ((size_t)800)
 #define SHOWN_BYTES ((size_t)60)
@@ -29,36 +30,41 @@ columns_init(struct columns *columns)
 void
 columns_free(struct columns *columns)
 {
-	for (size_t i = 0; i < columns->count; i++) {
+	for (size_t i = 0; i < columns->count; i++)
 		free(columns->list[i].name);
-		free(columns->list[i].own);
-	}
 	for (size_t i = 0; i < columns->own_count; i++)
-		free(columns->own[i]);
+		free((char *)(uintptr_t)columns->own[i].data);
 	free(columns->list);
 	free(columns->own);
 	buf_free(&columns->scratch);
 }
 
-/* Gives its place among the own names, own_count: it is new. */
+/* Gives its place among the own names, own_count: it is new. The search begins
+ * behind last. */
 static size_t
-find_own(const struct columns *columns, struct span name)
+find_own(const struct columns *columns, struct span name, size_t last)
 {
 	for (size_t i = 0; i < columns->own_count; i++) {
-		size_t at = (columns->last + 1 + i) % columns->own_count;
+		size_t at = (last + 1 + i) % columns->own_count;
 
-		if (span_equals(span_of(columns->own[at]), name))
+		if (span_equals(columns->own[at], name))
 			return at;
 	}
 	return columns->own_count;
 }
 
+static bool
+has_own(const struct columns *columns, const char *name)
+{
+	return find_own(columns, span_of(name), 0) < columns->own_count;
+}
+
 static void
 add_own(struct columns *columns, struct span name)
 {
-	char **own =
+	struct span *own =
 	    reallocarray(columns->own, columns->own_count + 1, sizeof(*own));
-	char *copy = strndup(name.data, name.size);
+	char *copy = malloc(name.size + 1);
 
 	if (own != NULL)
 		columns->own = own;
@@ -67,7 +73,9 @@ add_own(struct columns *columns, struct span name)
 		free(copy);
 		return;
 	}
-	own[columns->own_count++] = copy;
+	memcpy(copy, name.data, name.size);
+	copy[name.size] = '\0';
+	own[columns->own_count++] = (struct span){copy, name.size};
 }
 
 void
@@ -79,7 +87,7 @@ columns_learn(struct columns *columns, struct span fields)
 
 	while (fields.data != NULL &&
 	       json_next_member(fields, &at, &columns->scratch, &key, &raw)) {
-		size_t place = find_own(columns, key);
+		size_t place = find_own(columns, key, columns->last);
 
 		if (place == columns->own_count)
 			add_own(columns, key);
@@ -88,24 +96,42 @@ columns_learn(struct columns *columns, struct span fields)
 	columns->failed |= columns->scratch.failed;
 }
 
+void
+columns_find(const struct columns *columns, struct span fields,
+    struct buf *scratch, struct span *values)
+{
+	struct span key;
+	struct span raw;
+	size_t last = SIZE_MAX; /* the first is sought first */
+	size_t at = 0;
+
+	for (size_t i = 0; i < columns->own_count; i++)
+		values[i] = (struct span){NULL, 0};
+	while (fields.data != NULL &&
+	       json_next_member(fields, &at, scratch, &key, &raw)) {
+		last = find_own(columns, key, last);
+		if (last < columns->own_count)
+			values[last] = raw;
+	}
+}
+
 static int
-add_column(struct columns *columns, const char *name, const char *own,
-    enum row_key key)
+add_column(
+    struct columns *columns, const char *name, size_t own, enum row_key key)
 {
 	struct column *list =
 	    reallocarray(columns->list, columns->count + 1, sizeof(*list));
-	struct column *column;
+	char *copy = strdup(name);
 
-	if (list == NULL)
+	if (list != NULL)
+		columns->list = list;
+	if (list == NULL || copy == NULL) {
+		free(copy);
 		return -1;
-	columns->list = list;
-	column = &list[columns->count];
-	*column = (struct column){.name = strdup(name), .key = key};
-	if (own != NULL)
-		column->own = strdup(own);
-	columns->count++;
-	return column->name == NULL || (own != NULL && column->own == NULL) ? -1
-									    : 0;
+	}
+	list[columns->count++] =
+	    (struct column){.name = copy, .own = own, .key = key};
+	return 0;
 }
 
 /* Gives the name under which a key of ours goes out. */
@@ -113,30 +139,44 @@ static void
 free_name(
     const struct columns *columns, enum row_key key, char *out, size_t size)
 {
-	snprintf(out, size, "%s", row_key_name(key));
-	while (find_own(columns, span_of(out)) < columns->own_count) {
-		char longer[256];
+	size_t used = 0;
 
-		snprintf(longer, sizeof(longer), PREFIX "%s", out);
-		snprintf(out, size, "%s", longer);
+	snprintf(out, size, "%s", row_key_name(key));
+	for (int i = 0; i < PREFIXES_MAX && has_own(columns, out); i++) {
+		used += (size_t)snprintf(out + used, size - used, PREFIX);
+		snprintf(out + used, size - used, "%s", row_key_name(key));
 	}
 }
 
+/* Can a table have a column of that name? */
 static int
-choose_all(struct columns *columns)
+check_names(const struct columns *columns, struct err *err)
+{
+	for (size_t i = 0; i < columns->own_count; i++)
+		if (strlen(columns->own[i].data) < columns->own[i].size)
+			return err_set(err, ERR_INPUT,
+			    "a member's name has a NUL byte, which no table "
+			    "can hold: jsonl can, or --fields chooses others");
+	return 0;
+}
+
+static int
+choose_all(struct columns *columns, struct err *err)
 {
 	char name[256];
 
+	if (check_names(columns, err) == -1)
+		return -1;
 	for (size_t i = 0; i < columns->own_count; i++)
-		if (add_column(columns, columns->own[i], columns->own[i],
-			ROW_ID) == -1)
-			return -1;
+		if (add_column(columns, columns->own[i].data, i, ROW_ID) == -1)
+			return err_set_memory(err, "columns");
 	for (int key = 0; key < ROW_KEYS_USUAL; key++) {
 		if (key == ROW_RESULT_BASE64)
 			continue; /* a table holds any bytes */
 		free_name(columns, (enum row_key)key, name, sizeof(name));
-		if (add_column(columns, name, NULL, (enum row_key)key) == -1)
-			return -1;
+		if (add_column(columns, name, COLUMN_OURS, (enum row_key)key) ==
+		    -1)
+			return err_set_memory(err, "columns");
 	}
 	return 0;
 }
@@ -153,7 +193,7 @@ refuse_name(const struct columns *columns, struct span name, struct err *err)
 			buf_add_text(&known, "…, ");
 			break;
 		}
-		text_escape(&known, span_of(columns->own[i]), SHOWN_BYTES);
+		text_escape(&known, columns->own[i], SHOWN_BYTES);
 		buf_add_text(&known, ", ");
 	}
 	for (int key = 0; key < ROW_KEYS; key++) {
@@ -176,6 +216,7 @@ choose_one(struct columns *columns, struct span word, struct err *err)
 	struct span old = word;
 	char name[256];
 	char ours[256];
+	size_t own;
 
 	if (sign != NULL) {
 		old.data = sign + 1;
@@ -186,16 +227,17 @@ choose_one(struct columns *columns, struct span word, struct err *err)
 		return err_set(err, ERR_USAGE,
 		    "--fields wants names with commas between, or NEW=OLD");
 	snprintf(name, sizeof(name), "%.*s", (int)word.size, word.data);
-	if (find_own(columns, old) < columns->own_count)
-		return add_column(columns, name,
-			   columns->own[find_own(columns, old)], ROW_ID) == -1
+	own = find_own(columns, old, 0);
+	if (own < columns->own_count)
+		return add_column(columns, name, own, ROW_ID) == -1
 			   ? err_set_memory(err, "columns")
 			   : 0;
 	for (int key = 0; key < ROW_KEYS; key++) {
 		free_name(columns, (enum row_key)key, ours, sizeof(ours));
 		if (!span_equals(old, span_of(ours)))
 			continue;
-		return add_column(columns, name, NULL, (enum row_key)key) == -1
+		return add_column(
+			   columns, name, COLUMN_OURS, (enum row_key)key) == -1
 			   ? err_set_memory(err, "columns")
 			   : 0;
 	}
@@ -208,9 +250,7 @@ columns_choose(struct columns *columns, const char *fields, struct err *err)
 	if (columns->failed)
 		return err_set_memory(err, "columns");
 	if (fields == NULL)
-		return choose_all(columns) == -1
-			   ? err_set_memory(err, "columns")
-			   : 0;
+		return choose_all(columns, err);
 	for (;;) {
 		size_t size = strcspn(fields, ",");
 

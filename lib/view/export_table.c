@@ -4,6 +4,7 @@
  * record is put in as what it means: a text without its quotes, null as
  * nothing, everything else as it stands.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -14,20 +15,31 @@
 
 #define SCRATCH_CAP ((size_t)1 << 30)
 
-/* Gives the raw value of an own member; none where the record has none. */
-static struct span
-find_own(const struct store_row *row, const char *name, struct buf *scratch)
-{
-	struct span found = {NULL, 0};
-	struct span key;
-	struct span raw;
-	size_t at = 0;
+/* What a row has, while it is written. */
+struct cells {
+	struct span *values; /* raw, one per own name */
+	struct buf scratch;
+};
 
-	while (row->fields.data != NULL &&
-	       json_next_member(row->fields, &at, scratch, &key, &raw))
-		if (span_equals(key, span_of(name)))
-			found = raw;
-	return found;
+/* Gives false without memory. */
+static bool
+cells_open(struct cells *cells, const struct columns *columns,
+    const struct store_row *row)
+{
+	buf_init(&cells->scratch, SCRATCH_CAP);
+	cells->values = calloc(columns->own_count + 1, sizeof(*cells->values));
+	if (cells->values != NULL)
+		columns_find(
+		    columns, row->fields, &cells->scratch, cells->values);
+	return cells->values != NULL;
+}
+
+static void
+cells_close(struct cells *cells, struct buf *buf)
+{
+	buf->failed |= cells->scratch.failed;
+	free(cells->values);
+	buf_free(&cells->scratch);
 }
 
 /* Gives what a raw JSON value means as text, decoded into scratch. */
@@ -115,21 +127,29 @@ export_put_names(struct buf *buf, const struct export_style *style,
 	put_row_end(buf, style);
 }
 
+/* Gives a column's value as text. */
+static struct span
+text_of(struct cells *cells, const struct column *column,
+    const struct store_row *row)
+{
+	return column->own == COLUMN_OURS
+		   ? row_key_text(row, column->key, &cells->scratch)
+		   : decode(cells->values[column->own], &cells->scratch);
+}
+
 int
 export_put_values(struct buf *buf, const struct export_style *style,
     const struct columns *columns, const struct store_row *row, struct err *err)
 {
 	const size_t mark = buf->size;
-	struct buf scratch;
+	struct cells cells;
 	int done = 0;
 
-	buf_init(&scratch, SCRATCH_CAP);
+	if (!cells_open(&cells, columns, row))
+		done = err_set_memory(err, "a row of the output");
 	for (size_t i = 0; i < columns->count && done == 0; i++) {
 		const struct column *column = &columns->list[i];
-		struct span text =
-		    column->own != NULL
-			? decode(find_own(row, column->own, &scratch), &scratch)
-			: row_key_text(row, column->key, &scratch);
+		struct span text = text_of(&cells, column, row);
 
 		if (i > 0)
 			buf_add_byte(buf, separator_of(style));
@@ -144,8 +164,7 @@ export_put_values(struct buf *buf, const struct export_style *style,
 	if (columns->count == 1 && buf->size == mark)
 		buf_add_text(buf, "\"\"");
 	put_row_end(buf, style);
-	buf->failed |= scratch.failed;
-	buf_free(&scratch);
+	cells_close(&cells, buf);
 	return done;
 }
 
@@ -153,25 +172,24 @@ void
 export_put_chosen(
     struct buf *buf, const struct columns *columns, const struct store_row *row)
 {
-	struct buf scratch;
+	struct cells cells;
 
-	buf_init(&scratch, SCRATCH_CAP);
+	buf->failed |= !cells_open(&cells, columns, row);
 	buf_add_byte(buf, '{');
-	for (size_t i = 0; i < columns->count; i++) {
+	for (size_t i = 0; i < columns->count && !buf->failed; i++) {
 		const struct column *column = &columns->list[i];
 		struct span raw;
 
 		json_put_key(buf, column->name);
-		if (column->own == NULL) {
-			row_key_put_json(buf, row, column->key, &scratch);
+		if (column->own == COLUMN_OURS) {
+			row_key_put_json(buf, row, column->key, &cells.scratch);
 			continue;
 		}
-		raw = find_own(row, column->own, &scratch);
+		raw = cells.values[column->own];
 		if (raw.data == NULL)
 			raw = span_of("null");
 		buf_add(buf, raw.data, raw.size);
 	}
 	buf_add_text(buf, "}\n");
-	buf->failed |= scratch.failed;
-	buf_free(&scratch);
+	cells_close(&cells, buf);
 }
