@@ -114,6 +114,10 @@ check_requests(const struct mill *mill, struct err *err)
 		    "requests of an OpenAI batch go to an OpenAI-compatible "
 		    "server, not by --api %s",
 		    mill->backend.chat.api->name);
+	if (conf->stream == LLMILL_STREAM_ON)
+		return err_set(err, ERR_USAGE,
+		    "--stream on: requests of an OpenAI batch go out as they "
+		    "stand, and ask for no stream");
 	if (conf->model != NULL || plan->system.data != NULL ||
 	    plan->params.data != NULL || conf->max_tokens > 0)
 		return err_set(err, ERR_USAGE,

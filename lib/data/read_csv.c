@@ -90,10 +90,13 @@ row_free(struct row *row)
 	free(row->fields);
 }
 
-static int
+static enum row_got
 refuse(struct table *table, const char *why, struct err *err)
 {
-	return reader_refuse(table->reader, table->row.line, err, "%s", why);
+	return reader_refuse(table->reader, table->row.line, err, "%s", why) ==
+		       -1
+		   ? ROW_FAILED
+		   : ROW_BAD;
 }
 
 /* Read one line more. Gives what source_next gives; a line that is too long
@@ -108,35 +111,26 @@ next_line(struct table *table, struct span *line, struct err *err)
 		return ROW_END;
 	case SOURCE_LONG:
 		table->row.line = table->source->piece_count;
-		return refuse(table, "line too long (--max-prompt-bytes)",
-			   err) == -1
-			   ? ROW_FAILED
-			   : ROW_BAD;
+		return refuse(table, "line too long (--max-prompt-bytes)", err);
 	default:
 		return ROW_READ;
 	}
 }
 
-/* The end of a line in quotes belongs to the value. Gives false at the end of
- * the input, or over the cap. */
+/* The end of a line in quotes belongs to the value. */
 static enum row_got
 next_in_quotes(struct table *table, struct span *line, struct err *err)
 {
-	enum row_got got;
+	struct buf *values = &table->row.values;
+	enum row_got got = ROW_END;
 
-	if (table->row.values.size > table->row.values.cap / 2)
-		got = ROW_END;
-	else
-		got =
-		    table->source->torn ? ROW_END : next_line(table, line, err);
-	if (got == ROW_READ)
-		buf_add_byte(&table->row.values, '\n');
-	if (got != ROW_END)
-		return got;
-	return refuse(table, "a quote that is opened here is never closed",
-		   err) == -1
-		   ? ROW_FAILED
-		   : ROW_BAD;
+	if (!table->source->torn && values->size <= values->cap / 2)
+		got = next_line(table, line, err);
+	if (got == ROW_END)
+		return refuse(
+		    table, "a quote that is opened here is never closed", err);
+	buf_add_byte(values, '\n');
+	return got;
 }
 
 /* A value in quotes; *at stands behind the first one. */
@@ -212,18 +206,12 @@ cut_row(struct table *table, struct span line, struct err *err)
 			return ROW_READ;
 		if (line.data[at] != table->separator)
 			return refuse(table,
-				   "something stands between a closing quote "
-				   "and the end of its value; a quote in "
-				   "quotes "
-				   "is written twice",
-				   err) == -1
-				   ? ROW_FAILED
-				   : ROW_BAD;
+			    "something stands between a closing quote and the "
+			    "end of its value; a quote in quotes is written "
+			    "twice",
+			    err);
 		if (table->row.count == COLUMNS_MAX)
-			return refuse(table, "more than 16,384 columns", err) ==
-				       -1
-				   ? ROW_FAILED
-				   : ROW_BAD;
+			return refuse(table, "more than 16,384 columns", err);
 		at++;
 	}
 }

@@ -54,6 +54,9 @@ read_db(struct reader *reader, const char *path, struct err *err)
 	struct recall recall;
 	int done;
 
+	if (strcmp(path, "-") == 0)
+		return err_set(err, ERR_INPUT,
+		    "a database is a file, and cannot come on standard input");
 	if (recall_look(&recall, path, err) == -1)
 		return -1;
 	done = recall_records(&recall, take, reader, err);
