@@ -189,6 +189,19 @@ cmd_begin_named(struct opts *opts, enum opts_command command,
 	       refuse(&err, status);
 }
 
+int
+cmd_work(struct opts *opts,
+    int (*check)(struct opts *opts, struct llmill_err *err),
+    int (*work)(const struct opts *opts, struct llmill_err *err))
+{
+	struct llmill_err err = {0};
+	int status = check(opts, &err) == 0 ? work(opts, &err) : err.status;
+
+	if (err.text[0])
+		say_error(err.text);
+	return status;
+}
+
 void
 cmd_examples(FILE *out)
 {

@@ -55,6 +55,12 @@ bool cmd_begin_look(struct opts *opts, enum opts_command command,
 bool cmd_begin_named(struct opts *opts, enum opts_command command,
     const char *const *words, int *status);
 
+/* Check what was read, do the work, say what is wrong with either. Gives the
+ * exit status. */
+int cmd_work(struct opts *opts,
+    int (*check)(struct opts *opts, struct llmill_err *err),
+    int (*work)(const struct opts *opts, struct llmill_err *err));
+
 /* Print what could be typed. */
 void cmd_examples(FILE *out);
 

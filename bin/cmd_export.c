@@ -21,7 +21,8 @@ check(struct opts *opts, struct llmill_err *err)
 	return paths_check(opts, err);
 }
 
-static int export(const struct opts *opts, struct llmill_err *err)
+static int
+write_answers(const struct opts *opts, struct llmill_err *err)
 {
 	const struct llmill_export_conf conf = {
 	    .path = opts->inputs.items[0],
@@ -36,18 +37,11 @@ static int export(const struct opts *opts, struct llmill_err *err)
 int
 cmd_export(const char *const *words)
 {
-	struct llmill_err err = {0};
 	struct opts opts;
 	int status = LLMILL_EXIT_USAGE;
 
-	if (cmd_begin_look(&opts, OPTS_EXPORT, words, &status)) {
-		if (check(&opts, &err) == 0)
-			status = export(&opts, &err);
-		else
-			status = err.status;
-		if (err.text[0])
-			say_error(err.text);
-	}
+	if (cmd_begin_look(&opts, OPTS_EXPORT, words, &status))
+		status = cmd_work(&opts, check, write_answers);
 	opts_free(&opts);
 	return status;
 }

@@ -54,18 +54,11 @@ merge(const struct opts *opts, struct llmill_err *err)
 int
 cmd_merge(const char *const *words)
 {
-	struct llmill_err err = {0};
 	struct opts opts;
 	int status = LLMILL_EXIT_USAGE;
 
-	if (cmd_begin_named(&opts, OPTS_MERGE, words, &status)) {
-		if (check(&opts, &err) == 0)
-			status = merge(&opts, &err);
-		else
-			status = err.status;
-		if (err.text[0])
-			say_error(err.text);
-	}
+	if (cmd_begin_named(&opts, OPTS_MERGE, words, &status))
+		status = cmd_work(&opts, check, merge);
 	opts_free(&opts);
 	return status;
 }
