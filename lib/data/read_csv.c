@@ -285,9 +285,14 @@ choose_prompt(struct table *table, struct err *err)
 	table->prompt = find_column(table, "prompt");
 	if (table->reader->shape.prompt.template != NULL)
 		return 0;
-	if (table->prompt == COLUMNS_MAX && names->count == 1 &&
-	    memchr(names->values.data, ';', names->values.size) == NULL)
+	if (table->prompt == COLUMNS_MAX && names->count == 1) {
+		/* Whole rows would be sent, and paid for. */
+		if (memchr(names->values.data, ';', names->values.size) != NULL)
+			return err_set(err, ERR_SYSTEM,
+			    "has one column, with ; in its name: between "
+			    "columns stand commas, or tabs in tsv");
 		table->prompt = 0;
+	}
 	if (table->prompt != COLUMNS_MAX)
 		return 0;
 	buf_init(&shown, 16 * NAMES_SHOWN_BYTES);
