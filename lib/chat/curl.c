@@ -137,6 +137,16 @@ on_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
 	return CURL_SOCKOPT_OK;
 }
 
+/* Did any of this call's request go out? */
+static bool
+was_sent(const struct curl_client *client)
+{
+	long size = 0;
+
+	curl_easy_getinfo(client->easy, CURLINFO_REQUEST_SIZE, &size);
+	return size > 0;
+}
+
 static int
 on_socket_close(void *arg, curl_socket_t fd)
 {
@@ -145,6 +155,7 @@ on_socket_close(void *arg, curl_socket_t fd)
 	if (client->socket == fd) {
 		client->socket = -1;
 		client->taken = client->kept && client->head_bytes == 0 &&
+				was_sent(client) &&
 				clock_now_ns() > client->resend_until_ns;
 		client->kept = false;
 	}

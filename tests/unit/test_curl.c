@@ -12,8 +12,11 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #include "chat/curl_proxy.h"
 
@@ -46,6 +49,35 @@ connection_closed_between_calls_is_no_failure(void **state)
 		assert_outcome(&reply, OUTCOME_OK);
 	}
 	assert_int_equal(connection_of(stub, 19), 20);
+	stop(stub);
+}
+
+static int late_ms; /* how long a call is held up before libcurl has it */
+
+/* In place of libc's: what curl.c asks for each time before libcurl's turn. */
+int
+setsockopt(int fd, int level, int name, const void *value, socklen_t size)
+{
+	if (late_ms > 0 && level == IPPROTO_TCP && name == TCP_QUICKACK)
+		poll(NULL, 0, late_ms);
+	return (int)syscall(SYS_setsockopt, fd, level, name, value, size);
+}
+
+/* On a busy machine much time may pass before a connection that is closed
+ * already is found to be so: nothing was sent on it. */
+static void
+connection_closed_before_a_late_call_is_no_failure(void **state)
+{
+	struct stub *stub = start("[{\"do\": {\"close_kept\": true}}]");
+	struct reply reply = call(stub, "first");
+
+	(void)state;
+	assert_outcome(&reply, OUTCOME_OK);
+	late_ms = 300; /* longer than a kept connection may take to say it */
+	reply = call(stub, "second");
+	late_ms = 0;
+	assert_outcome(&reply, OUTCOME_OK);
+	assert_int_equal(connection_of(stub, 1), 2);
 	stop(stub);
 }
 
@@ -554,6 +586,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(two_requests_share_one_connection),
 	    cmocka_unit_test(connection_closed_between_calls_is_no_failure),
+	    cmocka_unit_test(
+		connection_closed_before_a_late_call_is_no_failure),
 	    cmocka_unit_test(kept_connection_closed_on_request_is_no_failure),
 	    cmocka_unit_test(
 		kept_connection_closed_after_a_while_has_taken_the_request),
