@@ -92,49 +92,79 @@ store_due_ns(const struct store *store)
 	return spill_ns < database_ns ? spill_ns : database_ns;
 }
 
-/* *is_new: the attempt was not there already. */
+/* *is_there: the attempt was written before. */
 static int
-write_attempt(struct store *store, const struct note *note, bool *is_new)
+find_attempt(struct store *store, const struct note *note, bool *is_there)
 {
-	struct sqlite3_stmt *stmt = store->stmts[STMT_INSERT_ATTEMPT];
+	struct sqlite3_stmt *stmt = store->stmts[STMT_HAS_ATTEMPT];
 	const struct store_note *fact = &note->fact;
-	const struct reply *reply = &note->reply;
+	struct db_row row = {.stmt = stmt};
 	int code;
 
-	db_bind_number(stmt, ":id", store_id(store, fact->index));
-	db_bind_known(stmt, ":run_id", note->run_id, 0);
-	db_bind_number(stmt, ":attempt", fact->attempt);
-	db_bind_number(stmt, ":worker", fact->worker);
-	db_bind(stmt, ":outcome", span_of(outcome_trait(reply->outcome)->name));
-	db_bind_number(stmt, ":started_ms", fact->started_wall_ms);
-	db_bind_known(stmt, ":duration_ms", reply->duration_ms, -1);
-	db_bind_known(stmt, ":first_byte_ms", reply->first_byte_ms, -1);
-	db_bind_known(stmt, ":http_status", reply->http_status, 0);
-	db_bind(stmt, ":error", reply->error);
-	db_bind(stmt, ":request_id", reply->request_id);
-	db_bind(stmt, ":model", reply->model);
-	db_bind(stmt, ":finish_reason", reply->finish_reason);
-	db_bind_known(stmt, ":input_tokens", reply->input_tokens, -1);
-	db_bind_known(stmt, ":output_tokens", reply->output_tokens, -1);
-	db_bind(stmt, ":reasoning", reply->reasoning);
-	db_bind(stmt, ":refusal", reply->refusal);
-	db_bind(stmt, ":sha256",
-	    span_of(*note->sha256 == '\0' ? NULL : note->sha256));
-	db_bind(stmt, ":raw", note_raw(note));
-	code = db_finish(stmt);
-	*is_new = code == SQLITE_OK && sqlite3_changes(store->db) > 0;
-	return code;
+	db_put_number(&row, store_id(store, fact->index));
+	db_put_known(&row, note->run_id, 0);
+	db_put_number(&row, fact->attempt);
+	db_put_number(&row, fact->worker);
+	db_put_number(&row, fact->started_wall_ms);
+	code = sqlite3_step(stmt);
+	*is_there = code == SQLITE_ROW && sqlite3_column_int(stmt, 0) != 0;
+	sqlite3_reset(stmt);
+	return code == SQLITE_ROW ? SQLITE_OK : code;
+}
+
+/* In the order of SQL_ATTEMPT_COLUMNS. */
+static int
+insert_attempt(struct store *store, const struct note *note)
+{
+	struct db_row row = {.stmt = store->stmts[STMT_INSERT_ATTEMPT]};
+	const struct store_note *fact = &note->fact;
+	const struct reply *reply = &note->reply;
+
+	db_put_number(&row, store_id(store, fact->index));
+	db_put_known(&row, note->run_id, 0);
+	db_put_number(&row, fact->attempt);
+	db_put_number(&row, fact->worker);
+	db_put(&row, span_of(outcome_trait(reply->outcome)->name));
+	db_put_number(&row, fact->started_wall_ms);
+	db_put_known(&row, reply->duration_ms, -1);
+	db_put_known(&row, reply->first_byte_ms, -1);
+	db_put_known(&row, reply->http_status, 0);
+	db_put(&row, reply->error);
+	db_put(&row, reply->request_id);
+	db_put(&row, reply->model);
+	db_put(&row, reply->finish_reason);
+	db_put_known(&row, reply->input_tokens, -1);
+	db_put_known(&row, reply->output_tokens, -1);
+	db_put(&row, reply->reasoning);
+	db_put(&row, reply->refusal);
+	db_put(&row, span_of(*note->sha256 == '\0' ? NULL : note->sha256));
+	db_put(&row, note_raw(note));
+	return db_finish_row(&row);
+}
+
+static int
+write_attempt(struct store *store, const struct note *note, bool *is_there)
+{
+	int code;
+
+	*is_there = false;
+	if (note->fact.no_attempt)
+		return SQLITE_OK;
+	code = find_attempt(store, note, is_there);
+	if (code != SQLITE_OK || *is_there)
+		return code;
+	return insert_attempt(store, note);
 }
 
 static int
 write_result(struct store *store, const struct note *note)
 {
-	struct sqlite3_stmt *stmt = store->stmts[STMT_SET_RESULT];
+	struct db_row row = {.stmt = store->stmts[STMT_SET_RESULT]};
 	int code;
 
-	db_bind_number(stmt, ":id", store_id(store, note->fact.index));
-	db_bind(stmt, ":result", note_result(note, &store->result));
-	code = db_finish(stmt);
+	db_put(&row, note_result(note, &store->result));
+	db_put_number(&row, store_id(store, note->fact.index));
+	code = db_finish_row(&row);
 	if (code == SQLITE_OK && sqlite3_changes(store->db) != 1)
 		code = SQLITE_NOTFOUND; /* somebody deleted the row */
 	return code;
@@ -151,13 +181,11 @@ keeps_old_text(const struct store *store, const struct note *note)
 int
 store_write_note(struct store *store, const struct note *note, bool *is_news)
 {
-	bool is_new = true;
-	int code = SQLITE_OK;
+	bool is_there;
+	int code = write_attempt(store, note, &is_there);
 
-	if (!note->fact.no_attempt)
-		code = write_attempt(store, note, &is_new);
 	/* Of a known one the result is there, or a newer one. */
-	*is_news = note_is_end(note) && (is_new || !note->is_old) &&
+	*is_news = note_is_end(note) && !(is_there && note->is_old) &&
 		   !keeps_old_text(store, note);
 	if (code == SQLITE_OK && *is_news)
 		code = write_result(store, note);

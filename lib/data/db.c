@@ -329,11 +329,9 @@ parameter(struct sqlite3_stmt *stmt, const char *name)
 	return number;
 }
 
-void
-db_bind(struct sqlite3_stmt *stmt, const char *name, struct span span)
+static void
+bind_span(struct sqlite3_stmt *stmt, int number, struct span span)
 {
-	int number = parameter(stmt, name);
-
 	if (span.data == NULL)
 		sqlite3_bind_null(stmt, number);
 	else if (text_is_utf8(span, NULL))
@@ -342,6 +340,12 @@ db_bind(struct sqlite3_stmt *stmt, const char *name, struct span span)
 	else
 		sqlite3_bind_blob64(
 		    stmt, number, span.data, span.size, SQLITE_STATIC);
+}
+
+void
+db_bind(struct sqlite3_stmt *stmt, const char *name, struct span span)
+{
+	bind_span(stmt, parameter(stmt, name), span);
 }
 
 void
@@ -358,6 +362,34 @@ db_bind_known(struct sqlite3_stmt *stmt, const char *name, int64_t number,
 		db_bind(stmt, name, (struct span){NULL, 0});
 	else
 		db_bind_number(stmt, name, number);
+}
+
+void
+db_put(struct db_row *row, struct span span)
+{
+	bind_span(row->stmt, ++row->bound, span);
+}
+
+void
+db_put_number(struct db_row *row, int64_t number)
+{
+	sqlite3_bind_int64(row->stmt, ++row->bound, number);
+}
+
+void
+db_put_known(struct db_row *row, int64_t number, int64_t unknown)
+{
+	if (number == unknown)
+		db_put(row, (struct span){NULL, 0});
+	else
+		db_put_number(row, number);
+}
+
+int
+db_finish_row(struct db_row *row)
+{
+	MUST(row->bound == sqlite3_bind_parameter_count(row->stmt));
+	return db_finish(row->stmt);
 }
 
 int

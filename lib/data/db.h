@@ -82,6 +82,23 @@ void db_bind_known(struct sqlite3_stmt *stmt, const char *name, int64_t number,
     int64_t unknown);
 
 /*
+ * The same for all parameters one after the other, in the order in which they
+ * first appear: for what is run for every prompt, where looking up names costs
+ * as much as the row. Begin with {.stmt}.
+ */
+struct db_row {
+	struct sqlite3_stmt *stmt;
+	int bound; /* so many */
+};
+
+void db_put(struct db_row *row, struct span span);
+void db_put_number(struct db_row *row, int64_t number);
+void db_put_known(struct db_row *row, int64_t number, int64_t unknown);
+
+/* db_finish. Bug unless all are bound. */
+int db_finish_row(struct db_row *row);
+
+/*
  * Bind the row at hand of another statement, with the storage class that each
  * value has there: the columns from first on to all parameters, in the order in
  * which they first appear. More columns may follow. The values are copied.

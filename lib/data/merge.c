@@ -93,7 +93,7 @@ open_draft(struct merger *merger, struct err *err)
 	if (code == SQLITE_OK)
 		code = db_prepare(db, SQL_INSERT_INPUT, &merger->input);
 	if (code == SQLITE_OK)
-		code = db_prepare(db, SQL_MERGE_ATTEMPT, &merger->attempt);
+		code = db_prepare(db, SQL_INSERT_ATTEMPT, &merger->attempt);
 	return code == SQLITE_OK ? 0 : merge_fail(merger, code, err);
 }
 

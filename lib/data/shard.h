@@ -77,7 +77,7 @@ int shard_find_voucher(struct shard *shard, bool *is_vouched, struct err *err);
 
 /*
  * Bind what is at hand to the statement that writes it: SQL_MERGE_RESULT,
- * SQL_INSERT_INPUT, SQL_MERGE_RUN, SQL_MERGE_ATTEMPT (its run under the name
+ * SQL_INSERT_INPUT, SQL_MERGE_RUN, SQL_INSERT_ATTEMPT (its run under the name
  * that shard_name_run gave it; none that was not named).
  * Give a SQLite code.
  */

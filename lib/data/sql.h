@@ -253,14 +253,18 @@
 	"UPDATE llm_runs SET ended_at = CURRENT_TIMESTAMP, status = :status"   \
 	" WHERE run_id = :run_id"
 
-/* One attempt. Written again after a COMMIT that may have failed, or from a
- * spill file that was taken in before: then it is there already. */
-#define SQL_INSERT_ATTEMPT                                                     \
-	"INSERT INTO llm_attempts (" SQL_ATTEMPT_COLUMNS ")"                   \
-	" SELECT " SQL_ATTEMPT_VALUES                                          \
-	" WHERE NOT EXISTS (SELECT 1 FROM llm_attempts WHERE id = :id"         \
+/* Is the attempt there already? After a COMMIT that may have failed it is
+ * written again, and so it is from a spill file that was taken in before. Not
+ * a condition of the INSERT: SQLite would make a table for each. */
+#define SQL_HAS_ATTEMPT                                                        \
+	"SELECT EXISTS (SELECT 1 FROM llm_attempts WHERE id = :id"             \
 	" AND run_id IS :run_id AND attempt = :attempt AND worker = :worker"   \
 	" AND started_ms = :started_ms)"
+
+/* One attempt. */
+#define SQL_INSERT_ATTEMPT                                                     \
+	"INSERT INTO llm_attempts (" SQL_ATTEMPT_COLUMNS ")"                   \
+	" VALUES (" SQL_ATTEMPT_VALUES ")"
 
 /* The prompt's end, if this note is one. */
 #define SQL_SET_RESULT "UPDATE llm_results SET result = :result WHERE id = :id"
@@ -370,9 +374,6 @@
 #define SQL_MERGE_RESULT                                                       \
 	"INSERT INTO llm_results (id, prompt, result, created_at)"             \
 	" VALUES (:id, :prompt, :result, :created_at)"
-#define SQL_MERGE_ATTEMPT                                                      \
-	"INSERT INTO llm_attempts (" SQL_ATTEMPT_COLUMNS ")"                   \
-	" VALUES (" SQL_ATTEMPT_VALUES ")"
 
 /* Save everything that the connection sees into another file. */
 #define SQL_RESCUE "VACUUM INTO :path"

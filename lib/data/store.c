@@ -38,6 +38,7 @@ static const char *const stmt_texts[STMT_COUNT] = {
     [STMT_LAST_OUTCOME] = SQL_LAST_OUTCOME,
     [STMT_READ_RESULT] = SQL_READ_RESULT,
     [STMT_READ_ATTEMPT] = SQL_READ_ATTEMPT,
+    [STMT_HAS_ATTEMPT] = SQL_HAS_ATTEMPT,
 };
 
 const char *

@@ -24,8 +24,9 @@ enum store_stmt {
 	STMT_LAST_OUTCOME = 2,
 	STMT_READ_RESULT = 3,
 	STMT_READ_ATTEMPT = 4,
+	STMT_HAS_ATTEMPT = 5,
 };
-#define STMT_COUNT 5
+#define STMT_COUNT 6
 
 struct store {
 	struct sqlite3 *db; /* NULL: not open at the moment */
