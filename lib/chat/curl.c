@@ -217,9 +217,10 @@ curl_client_open(const struct curl_client_conf *conf, struct err *err)
 	client->connect_timeout_ms = conf->connect_timeout_ms;
 	client->peer = strdup(conf->peer);
 	client->easy = curl_easy_init();
+	client->url = curl_url();
 	client->multi = curl_multi_init();
 	if (client->peer == NULL || client->easy == NULL ||
-	    client->multi == NULL ||
+	    client->url == NULL || client->multi == NULL ||
 	    curl_set_headers(client, conf->headers) != 0)
 		goto no_memory;
 	if (set_callbacks(client) != 0 || curl_set(client, conf) != 0) {
@@ -245,6 +246,7 @@ curl_client_close(struct curl_client *client)
 		return;
 	curl_easy_cleanup(client->easy);
 	curl_multi_cleanup(client->multi);
+	curl_url_cleanup(client->url);
 	curl_slist_free_all(client->headers);
 	curl_slist_free_all(client->proxy_headers);
 	buf_free(&client->body);
@@ -300,6 +302,7 @@ begin(struct curl_client *client, const struct curl_request *request)
 	client->until_ns = clock_add(request->started_ns, request->allowed_ns);
 	clock_nap_begin(&client->nap, clock_now_ns(), request->allowed_ns);
 	client->detail[0] = '\0';
+	client->turns = 0;
 	client->head_bytes = 0;
 	client->body_bytes = 0;
 	client->first_byte_ns = -1;
@@ -325,16 +328,17 @@ begin(struct curl_client *client, const struct curl_request *request)
 }
 
 /*
- * Acknowledge at once: a server that sends head and body in two writes waits
- * between them for our acknowledgement, which the kernel holds back for 40 ms.
- * Linux forgets the setting with the next receive.
+ * Acknowledge what has come at once: a server that sends head and body in two
+ * writes waits between them for our acknowledgement, which the kernel holds
+ * back for 40 ms. Linux forgets the setting with the next receive. Before the
+ * third turn (to begin, to have it sent) nothing can have come.
  */
 static void
 hasten(const struct curl_client *client)
 {
 	const int on = 1;
 
-	if (client->socket != -1)
+	if (client->socket != -1 && client->turns > 2)
 		setsockopt(
 		    client->socket, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
 }
@@ -387,6 +391,7 @@ wait_turn(struct curl_client *client, const struct curl_request *request)
 	if (now_ns >= then_ns)
 		return outcome;
 	then_ns = clock_nap_next_ns(&client->nap, then_ns);
+	client->turns++;
 	hasten(client);
 	if (curl_multi_poll(client->multi, &stop, 1,
 		clock_wait_ms(now_ns, then_ns), NULL) != CURLM_OK)

@@ -17,6 +17,7 @@
 struct curl_client {
 	CURLM *multi;
 	CURL *easy;
+	CURLU *url; /* taken apart once, not for every call */
 	struct curl_slist *headers;
 	struct curl_slist *proxy_headers; /* that no server sees */
 	bool is_local;			  /* a Unix socket */
@@ -34,6 +35,7 @@ struct curl_client {
 	int64_t begun_ns; /* these two later than they were when we were */
 	int64_t until_ns; /* stopped meanwhile */
 	struct clock_nap nap;
+	unsigned turns; /* so often was waited */
 	size_t head_bytes;
 	size_t body_bytes;     /* that came, gathered or not */
 	int64_t first_byte_ns; /* of the body; -1 */

@@ -18,7 +18,7 @@ static const struct {
     {CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2},
     {CURLOPT_SSL_VERIFYPEER, 1},
     {CURLOPT_SSL_VERIFYHOST, 2},
-    {CURLOPT_DISALLOW_USERNAME_IN_URL, 1},
+
     /* Where a server with TLS offers it. */
     {CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS},
     {CURLOPT_SUPPRESS_CONNECT_HEADERS, 1},
@@ -61,7 +61,9 @@ curl_set(struct curl_client *client, const struct curl_client_conf *conf)
 		return -1;
 	if (conf->get && curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L) != 0)
 		return -1;
-	return curl_easy_setopt(easy, CURLOPT_URL, conf->url) ||
+	return curl_url_set(client->url, CURLUPART_URL, conf->url,
+		   CURLU_DISALLOW_USER) ||
+	       curl_easy_setopt(easy, CURLOPT_CURLU, client->url) ||
 	       curl_easy_setopt(easy, CURLOPT_USERAGENT, conf->agent) ||
 	       curl_easy_setopt(easy, CURLOPT_HTTPHEADER, client->headers) ||
 	       curl_easy_setopt(
