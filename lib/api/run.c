@@ -33,7 +33,10 @@
 
 #define RUN_FDS_PER_WORKER 4 /* down, up, stderr, pidfd */
 #define RUN_FDS_BESIDE 64    /* database, log, files, the host's own */
-#define RUN_LATE_AFTER (250 * CLOCK_MS) /* the worker's own timer is first */
+/* The worker's own timer is first. Who also has to end a command within the
+ * grace gets more. */
+#define RUN_LATE_AFTER (40 * CLOCK_MS)
+#define RUN_LATE_AFTER_COMMAND (250 * CLOCK_MS)
 #define RUN_DELAY_MAX (60 * CLOCK_S)
 #define RUN_WAIT_LATER (900 * CLOCK_S)
 
@@ -163,11 +166,13 @@ tell_attempt(void *arg, const struct pool_report *report)
 static int64_t
 late_after_ns(const struct mill *mill)
 {
+	const struct chat *kind = mill->backend.chat.kind;
 	int64_t start_ns = 0;
 
-	if (strcmp(mill->backend.chat.kind->name, "coproc") == 0)
+	if (strcmp(kind->name, "coproc") == 0)
 		start_ns = mill->conf->start_timeout_ns;
-	return clock_add(start_ns, RUN_LATE_AFTER);
+	return clock_add(start_ns,
+	    kind->owns_processes ? RUN_LATE_AFTER_COMMAND : RUN_LATE_AFTER);
 }
 
 /* Gives 0 where all are used always. */

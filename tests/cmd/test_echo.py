@@ -113,8 +113,8 @@ def test_timeouts_are_no_poison(mill):
     assert text.startswith("Error: Failed after 3 attempts: no answer within ")
     assert facts["failed_by"] == {"timeout_total": 1}
     assert (facts["hangs"], facts["killed"], facts["deaths"]) == (3, 3, 0)
-    # Attempts × (timeout + 250 ms + grace), and the program's own start.
-    assert done.seconds < 3 * (0.2 + 0.25 + 0.2) + 1
+    # Attempts × (timeout + 40 ms + grace), and the program's own start.
+    assert done.seconds < 3 * (0.2 + 0.04 + 0.2) + 1
 
 
 def test_a_mixture_of_all_faults_costs_no_answer(mill, prompts):
