@@ -10,7 +10,7 @@
 /*
  * How many calls may be out at once. Pure.
  *
- * At the start of a run it opens within a second or two, so that a server
+ * At the start of a run it opens within half a second, so that a server
  * neither gets thousands of connections at one moment, nor refuses most of
  * them where it has a limit. Adaptive, it then follows the server: doubled per
  * round until the first overload (slow start), half at each episode of them,
@@ -28,7 +28,7 @@ struct width {
 };
 
 #define WIDTH_FIRST 16 /* at once */
-#define WIDTH_DOUBLES_NS ((int64_t)250000000)
+#define WIDTH_DOUBLES_NS ((int64_t)50000000)
 
 /* Takes opens: a server is called that can have enough. */
 void width_init(struct width *width, uint32_t least, uint32_t most, bool opens,
