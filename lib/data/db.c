@@ -180,7 +180,8 @@ open_to_read(
 /* What a connection is told before its first access: later WAL's shared
  * memory would be used after all, and a journal be made. EXTRA is FULL, and
  * where the removal of a journal ends a transaction, that is synced, too: a
- * spill file is removed after it. */
+ * spill file is removed after it. A temporary database ends with its process,
+ * and so may its journal. */
 static int
 settle_mode(struct sqlite3 *db, enum db_mode mode)
 {
@@ -192,6 +193,8 @@ settle_mode(struct sqlite3 *db, enum db_mode mode)
 		return db_run(db, "PRAGMA synchronous = OFF;"
 				  "PRAGMA locking_mode = EXCLUSIVE;"
 				  "PRAGMA journal_mode = MEMORY");
+	case DB_TEMPORARY:
+		return db_run(db, "PRAGMA journal_mode = MEMORY");
 	default:
 		return db_run(db, "PRAGMA synchronous = EXTRA");
 	}
