@@ -161,7 +161,7 @@ take_shortage(struct pool *pool, struct slot *slot, int number, int64_t now_ns)
 	if (slot->state != SLOT_STARTING || count_born(pool) == 0)
 		return false;
 	snprintf(why, sizeof(why), "%s%s", strerror(number),
-	    number == EAGAIN ? " (ulimit -u)" : "");
+	    number == EAGAIN ? " (ulimit -u, or pids.max of the cgroup)" : "");
 	fall_short(pool, why, now_ns);
 	slot_empty(pool, slot, false, now_ns);
 	return true;

@@ -54,7 +54,7 @@ start_too_many(void *arg)
 	NEED(read(read_end, said, sizeof(said) - 1) > 0);
 	NEED(strstr(said, "of 200 workers could be started: Resource temp") !=
 	     NULL);
-	NEED(strstr(said, "(ulimit -u)") != NULL);
+	NEED(strstr(said, "(ulimit -u, or pids.max") != NULL);
 	NEED(strchr(said, '\n')[1] == '\0');
 	/* One that dies makes room for another at once. */
 	give(&bench, FAKE_ABORT);
