@@ -28,7 +28,7 @@ struct width {
 };
 
 #define WIDTH_FIRST 16 /* at once */
-#define WIDTH_DOUBLES_NS ((int64_t)50000000)
+#define WIDTH_DOUBLES_NS ((int64_t)40000000)
 
 /* Takes opens: a server is called that can have enough. */
 void width_init(struct width *width, uint32_t least, uint32_t most, bool opens,
