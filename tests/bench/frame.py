@@ -49,11 +49,12 @@ http {{
     scgi_temp_path {place}/scgi;
     keepalive_requests 1000000000;
     keepalive_timeout 300s;
+    ssl_session_cache shared:kept:10m;
     server {{
         listen 127.0.0.1:{port} backlog=8192;
+        {tls}
         default_type application/json;
         location / {{ return 200 '{answer}'; }}
-        location /status {{ stub_status; }}
         location /after/ {{
             content_by_lua_block {{
                 ngx.sleep(tonumber(ngx.var.uri:match("/after/([%d.]+)/")))
@@ -80,6 +81,12 @@ class Figure:
             self.value <= self.mark
 
 
+TLS = """listen 127.0.0.1:{port} ssl backlog=8192;
+        ssl_certificate {cert};
+        ssl_certificate_key {key};
+"""
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -87,11 +94,15 @@ def free_port():
 
 
 @contextlib.contextmanager
-def nginx():
+def nginx(ca=None):
     """Answers at once under /v1, after S seconds under /after/S/v1. Gives its
-    address."""
+    address; where an authority is given, that for TLS as well."""
     with tempfile.TemporaryDirectory() as place:
-        port = free_port()
+        port, tls_port = free_port(), free_port()
+        tls = ""
+        if ca is not None:
+            cert, key = ca.issue("localhost")
+            tls = TLS.format(port=tls_port, cert=cert, key=key)
         conf = pathlib.Path(place, "nginx.conf")
         modules = "".join(
             f"load_module {path};\n" for path in
@@ -99,13 +110,14 @@ def nginx():
              "/usr/lib/nginx/modules/ngx_http_lua_module.so")
             if os.path.exists(path))
         conf.write_text(NGINX.format(place=place, port=port, modules=modules,
-                                     answer=ANSWER))
+                                     tls=tls, answer=ANSWER))
         server = subprocess.Popen(
             [shutil.which("nginx") or "/usr/sbin/nginx", "-c", str(conf),
              "-p", place], stderr=subprocess.DEVNULL)
         try:
             wait_for(port)
-            yield f"http://127.0.0.1:{port}"
+            url = f"http://127.0.0.1:{port}"
+            yield url if ca is None else (url, f"https://localhost:{tls_port}")
         finally:
             server.terminate()
             server.wait()
