@@ -29,9 +29,11 @@ width_init(
 static int64_t
 doublings(const struct width *width, int64_t now_ns)
 {
-	return width->begun_ns == -1
-		   ? 0
-		   : (now_ns - width->begun_ns) / WIDTH_DOUBLES_NS;
+	int64_t passed_ns = now_ns - width->begun_ns - WIDTH_WAITS_NS;
+
+	if (width->begun_ns == -1 || passed_ns < 0)
+		return 0;
+	return 1 + passed_ns / WIDTH_DOUBLES_NS;
 }
 
 uint32_t
@@ -56,8 +58,8 @@ width_grows_ns(const struct width *width, int64_t now_ns)
 	if (!width->opens || width->begun_ns == -1 ||
 	    doublings(width, now_ns) >= 32)
 		return CLOCK_NEVER;
-	return width->begun_ns +
-	       (doublings(width, now_ns) + 1) * WIDTH_DOUBLES_NS;
+	return width->begun_ns + WIDTH_WAITS_NS +
+	       doublings(width, now_ns) * WIDTH_DOUBLES_NS;
 }
 
 void

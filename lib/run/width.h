@@ -27,8 +27,9 @@ struct width {
 	int64_t cut_ns;	  /* the last; -1 none */
 };
 
-#define WIDTH_FIRST 16 /* at once */
-#define WIDTH_DOUBLES_NS ((int64_t)40000000)
+#define WIDTH_FIRST 16 /* at once, and what they meet is waited for */
+#define WIDTH_WAITS_NS ((int64_t)100000000)
+#define WIDTH_DOUBLES_NS ((int64_t)30000000) /* then each */
 
 /* Takes opens: a server is called that can have enough. */
 void width_init(struct width *width, uint32_t least, uint32_t most, bool opens,

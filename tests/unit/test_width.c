@@ -15,6 +15,7 @@
 static void
 it_opens_by_doubling_from_the_first_call_on(void **state)
 {
+	const int64_t first_ns = CLOCK_S + WIDTH_WAITS_NS;
 	struct width width;
 
 	(void)state;
@@ -24,10 +25,13 @@ it_opens_by_doubling_from_the_first_call_on(void **state)
 	width_sent(&width, CLOCK_S);
 	width_sent(&width, 2 * CLOCK_S);
 	assert_int_equal(width_at(&width, CLOCK_S), 16);
+	assert_true(width_grows_ns(&width, CLOCK_S) == first_ns);
+	assert_int_equal(width_at(&width, first_ns - 1), 16);
+	assert_int_equal(width_at(&width, first_ns), 32);
 	assert_true(
-	    width_grows_ns(&width, CLOCK_S) == CLOCK_S + WIDTH_DOUBLES_NS);
-	assert_int_equal(width_at(&width, CLOCK_S + WIDTH_DOUBLES_NS), 32);
-	assert_int_equal(width_at(&width, CLOCK_S + 3 * WIDTH_DOUBLES_NS), 100);
+	    width_grows_ns(&width, first_ns) == first_ns + WIDTH_DOUBLES_NS);
+	assert_int_equal(
+	    width_at(&width, first_ns + 2 * WIDTH_DOUBLES_NS), 100);
 	assert_int_equal(width_at(&width, 1000000 * CLOCK_S), 100);
 }
 
