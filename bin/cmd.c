@@ -31,7 +31,7 @@ const struct cmd cmds[] = {
     {"verify", "verify [DB ...]",
 	"check databases: the file, and the sha256 of every answer",
 	cmd_verify},
-    {"merge", "merge -o OUT.db [--json] DB ...",
+    {"merge", "merge -o OUT.db [--partial] [--json] DB ...",
 	"make one database of several with the same prompts", cmd_merge},
     {"version", "version", "print the versions of program and libraries",
 	cmd_version},

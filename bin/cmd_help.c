@@ -95,8 +95,10 @@ static const char *const abouts[] = {
     [OPTS_MERGE] =
 	"Makes a new database OUT.db of several with the same prompts, or "
 	"parts of them.\nAn answer is taken before a failure, a failure "
-	"before an open prompt, of equals\nthat of the DB named first; "
-	"answers that differ are counted. Each DB is only\nread.\n",
+	"before an open prompt, of equals\nthat of the DB named first. "
+	"Shards that are missing or not finished, plans\nand answers that "
+	"differ are said and end it, unless --partial is given. Each\nDB is "
+	"only read.\n",
 };
 
 void

@@ -40,6 +40,7 @@ merge(const struct opts *opts, struct llmill_err *err)
 	    .screen_fd = STDERR_FILENO,
 	    .result_fd = STDOUT_FILENO,
 	    .json = opts->conf.json,
+	    .partial = opts->partial,
 	    .take_signals = true,
 	};
 	struct llmill_text text;

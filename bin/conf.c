@@ -15,6 +15,7 @@
 #include "headers.h"
 #include "paths.h"
 #include "say.h"
+#include "shard.h"
 
 #define TEXT_MAX_BYTES ((size_t)16 << 20) /* as long as a prompt may be */
 
@@ -222,10 +223,10 @@ conf_complete(struct opts *opts, struct llmill_err *err)
 	struct llmill_run_conf *conf = &opts->conf;
 
 	if (check_clashes(opts, err) < 0 || check_width(opts, err) < 0 ||
-	    check_streams(opts, err) < 0 || check_key_env(opts, err) < 0 ||
-	    paths_check(opts, err) < 0 || body_fill(opts, err) < 0 ||
-	    fill_texts(opts, err) < 0 || fill_redo(opts, err) < 0 ||
-	    headers_fill(opts, err) < 0)
+	    shard_settle(opts, err) < 0 || check_streams(opts, err) < 0 ||
+	    check_key_env(opts, err) < 0 || paths_check(opts, err) < 0 ||
+	    body_fill(opts, err) < 0 || fill_texts(opts, err) < 0 ||
+	    fill_redo(opts, err) < 0 || headers_fill(opts, err) < 0)
 		return -1;
 	if (conf->verbosity >= 0)
 		warn_of_braces(opts);

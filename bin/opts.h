@@ -123,12 +123,14 @@ struct opts {
 	unsigned api;	  /* likewise */
 	bool help;	  /* -h: nothing behind it was read */
 	bool watch;
+	bool partial;
 	bool per_worker;
 	const char *python; /* "MODULE:FUNCTION" */
 	const char *python_words[PYTHON_WORDS + 1];
 	bool retry_errors;
 	bool given[OPTS_MOST]; /* by their place in opts_table */
 	struct opts_range range;
+	const char *shard; /* "K/N", "auto/N" */
 	struct opts_sample sample;
 	struct opts_share max_failures;
 	const char *template;

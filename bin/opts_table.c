@@ -191,6 +191,22 @@ const struct opt opts_table[] = {
 	.synonyms = "--slice --lines --rows",
 	.help = "do only prompts A to B, counted from 1; either may be left "
 		"out"},
+    {.name = "shard",
+	.arg = "K/N",
+	.group = OPTS_INPUT,
+	.commands = OF_RUN,
+	.kind = OPTS_TEXT,
+	AT(const char *, shard),
+	.synonyms = "--split --partition --array --num-shards --part",
+	.help = "have only the K-th of N shards of the list, K from 0; auto/N: "
+		"K by the batch system; {shard} in --db and -o is 003of016"},
+    {.name = "extend",
+	.group = OPTS_INPUT,
+	.commands = OF_RUN,
+	.kind = OPTS_FLAG,
+	AT(bool, conf.extend),
+	.synonyms = "--grow --append-list",
+	.help = "go on with a shard although the list grew at its end"},
 
     /* backend */
     {.letter = 'm',
@@ -783,6 +799,13 @@ const struct opt opts_table[] = {
 	AT(bool, conf.answers.csv_safe),
 	.synonyms = "--safe-csv --no-formulas",
 	.help = "put a quote mark before what a spreadsheet would compute"},
+    {.name = "partial",
+	.group = OPTS_OUTPUT,
+	.commands = OF_MERGE,
+	.kind = OPTS_FLAG,
+	AT(bool, partial),
+	.synonyms = "--incomplete --allow-missing --ignore-missing",
+	.help = "merge what there is, whatever is lacking or differs"},
 
     /* seeing */
     {.name = "dry-run",

@@ -71,27 +71,31 @@ int llmill_export(
 
 /* Strings are lent. */
 struct llmill_merge_conf {
-	const char *path;	   /* of the new one; nothing may be there */
+	const char *path; /* of the new one; only a merge that nobody has
+			     worked on since may be there */
 	const char *const *shards; /* one or more, then NULL */
 	int screen_fd;		   /* warnings go here (stderr); -1 none */
 	int result_fd;		   /* text is laid out for it (stdout); -1:
 				      for no terminal */
 	bool json;		   /* text is an object on one line */
-	bool take_signals;	   /* SIGINT, SIGTERM and others stop it */
+	bool partial;	   /* what there is, whatever is lacking or differs */
+	bool take_signals; /* SIGINT, SIGTERM and others stop it */
 };
 
 /*
  * Make one database of several that hold answers to the same prompts, or to
  * parts of them. Of a prompt that several hold an answer is taken before a
  * failure, a failure before an open one, of equal ones the first named
- * database's; two answers that differ are counted. All runs and attempts are
- * kept. The new file appears whole or not at all.
+ * database's. All runs and attempts are kept. The new file appears whole or not
+ * at all.
  * Gives LLMILL_EXIT_OK with text; else err, and nothing is left:
- * LLMILL_EXIT_USAGE when something is at path or a database is named twice;
- * LLMILL_EXIT_INPUT for what is no database, and when two have different
- * prompts under one id; LLMILL_EXIT_EARLY while one is being worked on, and
- * when stopped (LLMILL_EXIT_INTERRUPTED by SIGINT); LLMILL_EXIT_NOT_SAVED when
- * the new one cannot be written.
+ * LLMILL_EXIT_USAGE when something else is at path or a database is named
+ * twice; LLMILL_EXIT_INPUT for what is no database, when two have different
+ * prompts under one id, and, unless partial, for plans or answers that differ,
+ * shards of another list, or that are not finished or not there: each is said;
+ * LLMILL_EXIT_EARLY while one is being worked on, and when stopped
+ * (LLMILL_EXIT_INTERRUPTED by SIGINT); LLMILL_EXIT_NOT_SAVED when the new one
+ * cannot be written.
  */
 int llmill_merge(const struct llmill_merge_conf *conf, struct llmill_text *text,
     struct llmill_err *err);

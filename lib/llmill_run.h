@@ -131,6 +131,11 @@ struct llmill_run_conf {
 	uint32_t range_last;	   /* 0: to the last */
 	uint32_t sample;	   /* of these only so many, by lot; 0: all */
 	uint64_t sample_seed;	   /* the same seed chooses the same */
+	/* One shard of the list: every shard_count-th prompt from the shard-th
+	 * on, from 0, under the ids of the whole; 0 and 1: all of it. */
+	uint32_t shard;
+	uint32_t shard_count;
+	bool extend;	 /* go on with a shard although the list grew */
 	uint32_t repeat; /* each record so many times; 0 and 1: once */
 	bool dedup;	 /* the same request is sent once, its answer copied */
 

@@ -62,6 +62,7 @@ open_store_at(
 	    .create_only = create_only,
 	    .hurry = in_a_hurry,
 	    .resumes = mill->conf->resume,
+	    .extends = mill->conf->extend,
 	    .durable = durable,
 	    .arg = mill,
 	};
@@ -213,7 +214,7 @@ choose_asked(struct mill *mill, struct err *err)
 	uint32_t from;
 	uint32_t to;
 
-	find_range(conf, mill->count, &from, &to);
+	find_range(conf, mill->prompts, &from, &to);
 	if (sample_draw(&sample, conf->sample_seed, from, to, conf->sample) ==
 	    -1)
 		return err_set_memory(err, "a sample");
@@ -342,7 +343,11 @@ int
 mill_preview_store(struct mill *mill, struct err *err)
 {
 	char path[PATH_MAX];
-	struct store_conf store = {.path = path, .resumes = mill->conf->resume};
+	struct store_conf store = {
+	    .path = path,
+	    .resumes = mill->conf->resume,
+	    .extends = mill->conf->extend,
+	};
 
 	if (make_states(mill, err) == -1)
 		return -1;

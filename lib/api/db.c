@@ -246,10 +246,11 @@ llmill_merge(const struct llmill_merge_conf *conf, struct llmill_text *text,
 	const struct merge_conf how = {
 	    .path = conf->path,
 	    .shards = conf->shards,
+	    .partial = conf->partial,
 	    .is_stopped = interrupt_came,
 	    .arg = &interrupt,
 	};
-	struct merge merge;
+	struct merge merge = {0};
 	struct err why = {0};
 	struct buf out;
 	int done = 0;
@@ -263,12 +264,15 @@ llmill_merge(const struct llmill_merge_conf *conf, struct llmill_text *text,
 		done = merge_make(&merge, &how, &why);
 	signals_close(&interrupt.signals);
 	log_set_screen(-1, LOG_ERROR, NULL, NULL);
-	if (done == -1)
+	if (done == -1) {
+		merge_free(&merge);
 		return refuse_merge(err, &why, interrupt.came);
+	}
 	buf_init(&out, STATUS_MAX_BYTES);
 	if (conf->json)
 		merged_render_json(&merge, &out);
 	else
 		merged_render(&merge, fd_columns(conf->result_fd), &out);
+	merge_free(&merge);
 	return give(text, &out, LLMILL_EXIT_OK, err);
 }

@@ -189,7 +189,8 @@ put_request(struct buf *out, const struct dry *dry, uint32_t index)
 	if (is_http(dry)) {
 		put_http(out, dry, record);
 	} else if (is_talk(dry)) {
-		put_talk(out, dry, record, (uint64_t)index + 1);
+		put_talk(out, dry, record,
+		    (uint64_t)prompts_id(dry->prompts, index));
 	} else if (dry->backend->chat.command != NULL) {
 		put_command(out, dry->backend->chat.command, record->text);
 	} else {
@@ -331,12 +332,13 @@ put_json_request(struct buf *out, const struct dry *dry, uint32_t index)
 	struct record record = prompts_at(dry->prompts, index);
 
 	buf_add_byte(out, '{');
-	json_put_integer(out, "id", (int64_t)index + 1);
+	json_put_integer(out, "id", prompts_id(dry->prompts, index));
 	json_put_text(out, "backend", span_of(dry->backend->chat.kind->name));
 	if (is_http(dry))
 		put_json_http(out, dry, &record);
 	else if (is_talk(dry))
-		put_json_talk(out, dry, &record, (uint64_t)index + 1);
+		put_json_talk(out, dry, &record,
+		    (uint64_t)prompts_id(dry->prompts, index));
 	else if (dry->backend->chat.command != NULL)
 		put_json_command(out, dry->backend->chat.command, record.text);
 	else

@@ -160,6 +160,9 @@ mill_read_input(struct mill *mill, struct err *err)
 	mill->prompts = prompts_new(err);
 	if (mill->prompts == NULL)
 		return -1;
+	if (mill->conf->shard_count > 1)
+		prompts_take_share(mill->prompts,
+		    (struct share){mill->conf->shard, mill->conf->shard_count});
 	done = mill->conf->resume ? recall_input(mill, err)
 				  : read_files(mill, err);
 	if (done == -1)

@@ -93,10 +93,12 @@ check_range(const struct mill *mill, struct err *err)
 {
 	const struct llmill_run_conf *conf = mill->conf;
 
-	if (conf->range_first > mill->count)
+	const uint64_t count = prompts_list(mill->prompts)->count;
+
+	if (conf->range_first > count)
 		return err_set(err, ERR_USAGE,
-		    "--range %u:… begins behind the last prompt (%u)",
-		    (unsigned)conf->range_first, (unsigned)mill->count);
+		    "--range %u:… begins behind the last prompt (%ju)",
+		    (unsigned)conf->range_first, (uintmax_t)count);
 	return 0;
 }
 
@@ -403,6 +405,14 @@ llmill_run(const struct llmill_run_conf *conf, struct llmill_err *err)
 	    mill_read_input(&mill, &why) == -1 ||
 	    choose_columns(&mill, &why) == -1 || check_range(&mill, &why) == -1)
 		goto fail;
+	if (mill.count == 0) { /* the input was not empty */
+		log_say(LOG_NOTE,
+		    "shard %u of %u has none of the %ju prompts: nothing to do",
+		    (unsigned)conf->shard, (unsigned)conf->shard_count,
+		    (uintmax_t)prompts_list(mill.prompts)->count);
+		err->status = LLMILL_EXIT_OK;
+		goto out;
+	}
 	if (conf->dry_run) {
 		if (mill_preview_store(&mill, &why) == -1)
 			goto fail;

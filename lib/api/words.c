@@ -219,15 +219,20 @@ put_next_command(struct buf *out, const struct llmill_run_conf *conf,
 }
 
 void
-find_range(const struct llmill_run_conf *conf, uint32_t count, uint32_t *from,
-    uint32_t *to)
+find_range(const struct llmill_run_conf *conf, const struct prompts *prompts,
+    uint32_t *from, uint32_t *to)
 {
-	*from = conf->range_first > 0 ? conf->range_first - 1 : 0;
-	*to = count;
-	if (conf->range_last > 0 && conf->range_last < *to)
-		*to = conf->range_last;
-	if (conf->first > 0 && conf->first < *to)
-		*to = conf->first;
+	const struct share share = prompts_share(prompts);
+	uint64_t last = prompts_list(prompts)->count;
+
+	if (conf->range_last > 0 && conf->range_last < last)
+		last = conf->range_last;
+	if (conf->first > 0 && conf->first < last)
+		last = conf->first;
+	*to = share_within(share, last);
+	*from = conf->range_first > 0
+		    ? share_within(share, conf->range_first - 1)
+		    : 0;
 }
 
 void

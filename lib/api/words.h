@@ -9,6 +9,7 @@
 #include "base/err.h"
 
 struct backend;
+struct prompts;
 struct llmill_run_conf;
 
 /*
@@ -39,8 +40,8 @@ void put_next_command(struct buf *out, const struct llmill_run_conf *conf,
 
 /* Which prompts of count do --first and --range choose? From *from up to, but
  * not including, *to. */
-void find_range(const struct llmill_run_conf *conf, uint32_t count,
-    uint32_t *from, uint32_t *to);
+void find_range(const struct llmill_run_conf *conf,
+    const struct prompts *prompts, uint32_t *from, uint32_t *to);
 
 /* Gives the exit status (enum llmill_exit) of an error. */
 int status_of(enum err_class kind);

@@ -170,8 +170,9 @@ rename_new(const char *from, const char *to)
 static int
 rename_part(const struct place *place, struct err *err)
 {
-	int done = place->is_new ? rename_new(place->part_path, place->path)
-				 : rename(place->part_path, place->path);
+	int done = place->is_new && !place->replaces
+		       ? rename_new(place->part_path, place->path)
+		       : rename(place->part_path, place->path);
 
 	return done == 0 ? 0
 			 : err_set_errno(err, "cannot rename %s to %s",

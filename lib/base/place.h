@@ -15,6 +15,7 @@ struct place {
 	char *path;	 /* where it goes */
 	char *part_path; /* path with ".part" behind */
 	bool is_new;	 /* of place_open_new */
+	bool replaces;	 /* what is at path, although it is */
 };
 
 /*
@@ -29,7 +30,8 @@ int place_open(struct place *place, const char *path, struct err *err);
  * The same for a file that only its owner may read and that is worth nothing
  * before it is whole: mode 0600, and no .part file stays when it fails or is
  * left. What comes to be at path meanwhile is not replaced: then place_commit
- * fails. A .part file that is there already is removed: hold a lock.
+ * fails, unless place->replaces is set. A .part file that is there already is
+ * removed: hold a lock.
  */
 int place_open_new(struct place *place, const char *path, struct err *err);
 

@@ -79,6 +79,7 @@ struct chat_conf {
 /* One call. */
 struct chat_request {
 	uint32_t index;	  /* of the prompt */
+	int64_t id;	  /* that it has for people */
 	uint32_t attempt; /* from 1 */
 	uint32_t worker;  /* slot, from 0 */
 	uint32_t endpoint;

@@ -296,8 +296,8 @@ talk(struct coproc *self, const struct chat_request *request,
 	       OUTCOME_OK) {
 		json_free(self->root);
 		self->root = NULL;
-		said = coproc_read(
-		    line, request->index + 1, &self->root, &self->error, reply);
+		said = coproc_read(line, (uint64_t)request->id, &self->root,
+		    &self->error, reply);
 		if (said == COPROC_READY && !self->spoke) {
 			self->spoke = true;
 			buf_drop(&self->out, self->taken);
@@ -340,8 +340,8 @@ coproc_call(void *arg, const struct chat_request *request, struct reply *reply)
 	buf_clear(&self->error);
 	buf_drop(&self->out, self->taken);
 	self->taken = 0;
-	coproc_put_request(&self->request, request->index + 1, &request->record,
-	    self->conf->system);
+	coproc_put_request(&self->request, (uint64_t)request->id,
+	    &request->record, self->conf->system);
 	if (self->request.failed) {
 		reply->outcome = OUTCOME_OUT_OF_MEMORY;
 		reply->error = span_of("no memory for the prompt");

@@ -225,8 +225,7 @@ start(
 		buf_add_text(&self->error, "no memory for the prompt");
 		return OUTCOME_OUT_OF_MEMORY;
 	}
-	snprintf(
-	    id, sizeof(id), CHILD_MARK "=%ju", (uintmax_t)request->index + 1);
+	snprintf(id, sizeof(id), CHILD_MARK "=%ju", (uintmax_t)request->id);
 	snprintf(
 	    attempt, sizeof(attempt), "LLMILL_ATTEMPT=%u", request->attempt);
 	snprintf(worker, sizeof(worker), "LLMILL_WORKER=%u", request->worker);

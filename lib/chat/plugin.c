@@ -186,7 +186,7 @@ plugin_call(void *arg, const struct chat_request *request, struct reply *reply)
 {
 	struct plugin *plugin = arg;
 	struct llmill_plugin_request asked = {
-	    .id = (uint64_t)request->index + 1,
+	    .id = (uint64_t)request->id,
 	    .attempt = request->attempt,
 	    .worker = request->worker,
 	    .system = plugin->conf->system,

@@ -51,7 +51,8 @@ show_busy(const struct worker *worker, const struct msg_job *job)
 {
 	if (worker->child->titled)
 		setproctitle("-llmill: worker %u: prompt %ju, attempt %u",
-		    worker->child->slot, (uintmax_t)job->index + 1,
+		    worker->child->slot,
+		    (uintmax_t)prompts_id(worker->conf->prompts, job->index),
 		    job->attempt);
 }
 
@@ -206,6 +207,7 @@ serve(struct worker *worker, const struct msg_job *job)
 	const int64_t now_ns = clock_now_ns();
 	const struct chat_request request = {
 	    .index = job->index,
+	    .id = prompts_id(conf->prompts, job->index),
 	    .attempt = job->attempt,
 	    .worker = worker->child->slot,
 	    .endpoint = job->endpoint,

@@ -33,14 +33,21 @@ draft_fail(const struct draft *draft, int code, struct err *err)
 }
 
 static int
-refuse_existing(const char *path, struct err *err)
+refuse_existing(
+    struct draft *draft, bool (*may_replace)(const char *path), struct err *err)
 {
+	const char *path = draft->name;
 	struct stat st;
 
+	draft->replaces = false;
 	if (lstat(path, &st) == -1)
 		return 0;
+	draft->replaces = may_replace != NULL && may_replace(path);
+	if (draft->replaces)
+		return 0;
 	return err_set(err, ERR_USAGE,
-	    "%s is there already, and a new database is made; give another -o",
+	    "%s is there already, and is no merge that nobody has worked on "
+	    "since; give another -o",
 	    path);
 }
 
@@ -63,19 +70,21 @@ open_file(struct draft *draft, struct err *err)
 }
 
 int
-draft_open(struct draft *draft, const char *path, struct err *err)
+draft_open(struct draft *draft, const char *path,
+    bool (*may_replace)(const char *path), struct err *err)
 {
 	int code;
 
 	*draft = (struct draft){.name = path, .lock.fd = -1, .place.fd = -1};
-	if (refuse_existing(path, err) == -1)
+	if (refuse_existing(draft, may_replace, err) == -1)
 		return -1;
 	if (lock_take(&draft->lock, path, err) == -1)
 		return err == NULL || err->class != ERR_SYSTEM
 			   ? -1
 			   : err_add(err, "cannot write %s", path);
 	/* Again: whoever had the lock may have put it there. */
-	if (refuse_existing(path, err) == -1 || open_file(draft, err) == -1)
+	if (refuse_existing(draft, may_replace, err) == -1 ||
+	    open_file(draft, err) == -1)
 		return -1;
 	code = db_run(draft->db, "BEGIN");
 	if (code == SQLITE_OK)
@@ -93,6 +102,7 @@ draft_commit(struct draft *draft, struct err *err)
 	if (code != SQLITE_OK)
 		return draft_fail(draft, code, err);
 	draft->db = NULL;
+	draft->place.replaces = draft->replaces;
 	return place_commit(&draft->place, err);
 }
 

@@ -17,16 +17,19 @@ struct draft {
 	const char *name; /* as given, lent */
 	struct lock lock;
 	struct place place;
+	bool replaces;
 	struct sqlite3 *db; /* with our tables, in its transaction */
 };
 
 /*
- * Begin a database at path (lent).
- * Fails ERR_USAGE when something is there, ERR_BUSY when another llmill is
+ * Begin a database at path (lent). may_replace (NULL: never) says whether what
+ * is there may go.
+ * Fails ERR_USAGE when it may not, ERR_BUSY when another llmill is
  * about to be (pid, host), ERR_SYSTEM when it cannot be written. draft_leave in
  * any case.
  */
-int draft_open(struct draft *draft, const char *path, struct err *err);
+int draft_open(struct draft *draft, const char *path,
+    bool (*may_replace)(const char *path), struct err *err);
 
 /* Say what a SQLite code means, as db_fail, with the system's reason where
  * SQLite only knows that there is one. Gives always -1. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Prompts are counted from 0 in here and known by their ids in the database.
- * In one of ours the id is the index + 1, and nothing is kept; the seed system
- * may have left gaps, and then the ids stand in an array in their order.
+ * In one of ours the id follows from the index, and nothing is kept; the seed
+ * system may have left gaps, and then the ids stand in an array in their
+ * order.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -18,7 +19,8 @@
 int64_t
 store_id(const struct store *store, uint32_t index)
 {
-	return store->ids == NULL ? (int64_t)index + 1 : store->ids[index];
+	return store->ids == NULL ? share_id(store->share, index)
+				  : store->ids[index];
 }
 
 bool
@@ -27,22 +29,16 @@ store_index(const struct store *store, int64_t id, uint32_t *index)
 	uint32_t low = 0;
 	uint32_t high = store->count;
 
-	if (store->ids == NULL) {
-		bool found = id >= 1 && id <= (int64_t)store->count;
-
-		*index = found ? (uint32_t)(id - 1) : store->count;
-		return found;
-	}
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 
-		if (store->ids[middle] < id)
+		if (store_id(store, middle) < id)
 			low = middle + 1;
 		else
 			high = middle;
 	}
 	*index = low;
-	return low < store->count && store->ids[low] == id;
+	return low < store->count && store_id(store, low) == id;
 }
 
 struct extent {
@@ -86,20 +82,32 @@ fill_ids(struct store *store, const struct extent *extent, uint32_t count)
 	sqlite3_finalize(stmt);
 	if (code != SQLITE_DONE)
 		return code;
-	for (int64_t id = extent->most + 1; at < count; id++)
+	for (int64_t id = extent->most + store->share.count; at < count;
+	     id += store->share.count)
 		store->ids[at++] = id;
 	return SQLITE_OK;
 }
 
-/* Gives the first id that is not there: ids from 1 on have a gap. */
+/* Are they just those of the part? */
+static bool
+are_regular(const struct store *store, const struct extent *extent)
+{
+	return extent->count == 0 ||
+	       (extent->least == share_id(store->share, 0) &&
+		   extent->most ==
+		       share_id(store->share, (uint32_t)extent->count - 1));
+}
+
+/* Gives the first id that is not there: those of the part have a gap. */
 static int64_t
 find_gap(const struct store *store, const struct extent *extent)
 {
-	int64_t id = 1;
+	uint32_t at = 0;
 
-	while (id <= extent->count && store->ids[id - 1] == id)
-		id++;
-	return id;
+	while (
+	    at < extent->count && store->ids[at] == share_id(store->share, at))
+		at++;
+	return share_id(store->share, at);
 }
 
 int
@@ -118,7 +126,7 @@ store_learn_ids(struct store *store, uint32_t count, uint32_t *stored,
 		    " are none of a list of prompts",
 		    store_name(store), extent.least, extent.most);
 	*stored = (uint32_t)extent.count;
-	if (extent.most == extent.count)
+	if (are_regular(store, &extent))
 		return 0;
 	if (count < *stored)
 		count = *stored;

@@ -308,7 +308,7 @@ input_read(const struct input_conf *conf, struct prompts *prompts,
 		    (unsigned long long)bad, bad == 1 ? "" : "s",
 		    bad > INPUT_TROUBLES_SHOWN ? " (the first are listed)" : "",
 		    bad == 1 ? "it" : "them");
-	if (prompts_count(prompts) == 0)
+	if (prompts_seen(prompts) == 0)
 		return say_nothing_found(conf, err);
 	return 0;
 }

@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "data/look.h"
 #include "data/peek.h"
+#include "data/pin.h"
 #include "data/sql.h"
 #include "data/store_inner.h"
 
@@ -236,6 +237,19 @@ read_states(struct store *store, uint8_t *states, struct err *err)
 	return code == SQLITE_DONE ? 0 : fail(store, code, err);
 }
 
+/* Is it this part of this list? */
+static int
+check_pin(struct store *store, const struct plan *plan, struct err *err)
+{
+	struct pin pin;
+	int code = pin_read(&pin, store->db);
+
+	if (code != SQLITE_OK)
+		return fail(store, code, err);
+	return pin_check(
+	    &pin, plan->prompts, store->extends, store_name(store), err);
+}
+
 /* All of the loading that is one transaction. */
 static int
 load_all(struct store *store, const struct plan *plan, uint8_t *states,
@@ -249,7 +263,9 @@ load_all(struct store *store, const struct plan *plan, uint8_t *states,
 		code = store_prepare(store);
 	if (code != SQLITE_OK)
 		return fail(store, code, err);
-	if (store_learn_ids(store, count, &stored,
+	store->share = prompts_share(plan->prompts);
+	if (check_pin(store, plan, err) == -1 ||
+	    store_learn_ids(store, count, &stored,
 		store->is_seed || store->resumes, err) == -1 ||
 	    (stored > 0 && compare_plan(store, plan, stored, err) == -1))
 		return -1;
@@ -336,7 +352,9 @@ preview(struct store *store, const struct plan *plan, uint8_t *states,
 		       : db_run(store->db, SQL_EMPTY_INPUTS);
 	if (code != SQLITE_OK)
 		return fail(store, code, err);
-	if (store_learn_ids(store, count, &stored,
+	store->share = prompts_share(plan->prompts);
+	if ((is_ours && check_pin(store, plan, err) == -1) ||
+	    store_learn_ids(store, count, &stored,
 		store->is_seed || store->resumes, err) == -1)
 		return -1;
 	if (stored > 0 &&
@@ -358,7 +376,12 @@ store_preview(const struct store_conf *conf, const struct plan *plan,
     const struct redo *redo, uint8_t *states, struct store_counts *counts,
     struct err *err)
 {
-	struct store store = {.lock.fd = -1, .resumes = conf->resumes};
+	struct store store = {
+	    .lock.fd = -1,
+	    .resumes = conf->resumes,
+	    .extends = conf->extends,
+	    .share = SHARE_WHOLE,
+	};
 	const char *path = conf->path;
 	struct peek peek;
 	struct stat st;

@@ -15,7 +15,6 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "data/merge_inner.h"
-#include "data/plan.h"
 #include "data/sql.h"
 
 #define FDS_PER_SHARD 3 /* database, -wal, -shm */
@@ -84,7 +83,8 @@ open_draft(struct merger *merger, struct err *err)
 	struct sqlite3 *db;
 	int code;
 
-	if (draft_open(&merger->draft, merger->conf->path, err) == -1)
+	if (draft_open(&merger->draft, merger->conf->path, merge_is_untouched,
+		err) == -1)
 		return -1;
 	db = merger->draft.db;
 	code = db_prepare(db, SQL_MERGE_RUN, &merger->run);
@@ -131,53 +131,11 @@ copy_runs(struct merger *merger, struct err *err)
 		if (shard_name_run(shard,
 			sqlite3_last_insert_rowid(merger->draft.db), err) == -1)
 			return -1;
-		if (shard_run_has_plan(shard))
-			merger->newest = shard;
 		merger->merge->runs++;
 		if (shard_next_run(shard, err) == -1)
 			return -1;
 	}
 	return 0;
-}
-
-static void
-warn_of_plans(
-    struct merger *merger, const struct shard *a, const struct shard *b)
-{
-	struct buf differences;
-
-	buf_init(&differences, ERR_TEXT_MAX * 8);
-	plan_put_differences(
-	    &differences, shard_settings(a), shard_settings(b));
-	if (differences.size == 0)
-		buf_add_text(&differences, "one list is longer, or another");
-	log_say(LOG_WARN,
-	    "%s and %s were not run with the same plan (%s); who goes on with "
-	    "%s has to use that of the newest run, in %s",
-	    a->peek.name, b->peek.name, buf_span(&differences).data,
-	    merger->conf->path, merger->newest->peek.name);
-	buf_free(&differences);
-}
-
-/* One line about the first two that differ is enough. */
-static void
-compare_plans(struct merger *merger)
-{
-	const struct shard *base = NULL;
-
-	for (size_t i = 0; i < merger->count; i++) {
-		const struct shard *shard = &merger->shards[i];
-
-		if (!shard->has_plan)
-			continue;
-		if (base == NULL)
-			base = shard;
-		if (span_equals(shard_plan(base), shard_plan(shard)))
-			continue;
-		merger->merge->plans_differ = true;
-		warn_of_plans(merger, base, shard);
-		return;
-	}
 }
 
 /* ---- prompts ---- */
@@ -243,7 +201,9 @@ mark(struct merger *merger, struct err *err)
 
 	if (code == SQLITE_OK && are_all_seeds(merger))
 		code = db_run(merger->draft.db, SQL_ADOPT);
-	return code == SQLITE_OK ? 0 : merge_fail(merger, code, err);
+	if (code != SQLITE_OK)
+		return merge_fail(merger, code, err);
+	return merge_mark(merger, err);
 }
 
 static void
@@ -272,11 +232,11 @@ finalize(struct merger *merger)
 static int
 make(struct merger *merger, struct err *err)
 {
-	if (open_shards(merger, err) == -1 || open_draft(merger, err) == -1 ||
-	    copy_runs(merger, err) == -1)
-		return -1;
-	compare_plans(merger);
-	if (merge_prompts(merger, err) == -1 || mark(merger, err) == -1)
+	if (open_shards(merger, err) == -1 ||
+	    merge_check_whole(merger, err) == -1 ||
+	    open_draft(merger, err) == -1 || copy_runs(merger, err) == -1 ||
+	    merge_prompts(merger, err) == -1 ||
+	    merge_check_conflicts(merger, err) == -1 || mark(merger, err) == -1)
 		return -1;
 	finalize(merger);
 	if (check_stop(merger, err) == -1)
@@ -294,6 +254,7 @@ merge_make(struct merge *merge, const struct merge_conf *conf, struct err *err)
 	int done;
 
 	*merge = (struct merge){.name = conf->path};
+	buf_init(&merge->lacking, MERGE_LACKING_BYTES);
 	done = make(&merger, err);
 	merge->shards = merger.count;
 	if (done == 0)
@@ -304,4 +265,10 @@ merge_make(struct merge *merge, const struct merge_conf *conf, struct err *err)
 		shard_close(&merger.shards[i]);
 	free(merger.shards);
 	return done;
+}
+
+void
+merge_free(struct merge *merge)
+{
+	buf_free(&merge->lacking);
 }

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
+
 struct err;
 
 /*
@@ -18,6 +20,7 @@ struct err;
  * Open is NULL, also where a seed's database had '' or 'NA'.
  */
 #define MERGE_SHOWN 20 /* conflicts listed; the rest is counted */
+#define MERGE_LACKING_BYTES 65536
 
 /* Two databases answer one prompt with different texts. Names are lent. */
 struct merge_conflict {
@@ -39,25 +42,34 @@ struct merge {
 	uint64_t missing;      /* ids from 1 to the last that are in none */
 	int64_t first_missing; /* 0: none is */
 	bool plans_differ;     /* of the last runs */
+	struct buf lacking;    /* "3,7,9-12": shards that are not there or not
+				  finished; empty: none */
 };
 
 struct merge_conf {
 	const char *path;	       /* where it goes; nothing may be there */
 	const char *const *shards;     /* one or more, then NULL */
+	bool partial;		       /* what there is, whatever is lacking */
 	bool (*is_stopped)(void *arg); /* asked often; NULL: never */
 	void *arg;
 };
 
 /*
- * Make one database of all. What is doubtful but no failure is logged as a
- * warning: answers in spill files, plans that differ, ids that are missing.
- * Fails, with nothing left: ERR_INPUT for a shard that cannot be read, and for
- * two that have different prompts under one id; ERR_USAGE when something is at
+ * Make one database of all. A merge at path on which nobody has worked since is
+ * replaced. What is doubtful but no failure is logged as a warning: answers in
+ * spill files, ids that are missing; with partial all that is lacking, too.
+ * Fails, with nothing left: ERR_INPUT for a shard that cannot be read, for two
+ * that have different prompts under one id, and, each logged, for plans or
+ * answers that differ, shards that are not of one list, not finished or not
+ * there; ERR_USAGE when something else is at
  * path or a shard is named twice; ERR_BUSY when a shard is being worked on, and
  * when stopped; ERR_SYSTEM when it cannot be written.
  * Cost: one walk over every shard, constant memory for each.
  */
 int merge_make(
     struct merge *merge, const struct merge_conf *conf, struct err *err);
+
+/* In any case. */
+void merge_free(struct merge *merge);
 
 #endif

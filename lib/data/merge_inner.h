@@ -20,12 +20,26 @@ struct merger {
 	struct sqlite3_stmt *result;
 	struct sqlite3_stmt *input;
 	struct sqlite3_stmt *attempt;
-	const struct shard *newest; /* whose plan is the newest; NULL none */
 	uint64_t next_id; /* the least that may follow without a gap */
+	unsigned complaints;
 };
 
 /* merge.c: say what a SQLite code of the draft means. Gives always -1. */
 int merge_fail(const struct merger *merger, int code, struct err *err);
+
+/* merge_whole.c: do all belong to one plan and one list, and is it all there?
+ * Says what is not. Fails ERR_INPUT, unless a part will do. */
+int merge_check_whole(struct merger *merger, struct err *err);
+
+/* merge_whole.c: the same of answers that differ. */
+int merge_check_conflicts(struct merger *merger, struct err *err);
+
+/* merge_mark.c: write down what the new database is made of. */
+int merge_mark(struct merger *merger, struct err *err);
+
+/* merge_mark.c: is it a merge on which nobody has worked since? Who asks has
+ * its lock, or wants it next. */
+bool merge_is_untouched(const char *path);
 
 /* merge_prompt.c: write the prompt with this id, which a shard has at hand,
  * and step all that have it. */

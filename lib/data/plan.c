@@ -8,14 +8,13 @@
 
 #include <stdint.h>
 
-#include <bsd/string.h>
-#include <sha2.h>
-
 #include "base/err.h"
 #include "base/json.h"
 #include "base/must.h"
 #include "base/text.h"
+#include "data/digest.h"
 #include "data/prompts.h"
+#include <bsd/string.h>
 
 #define SETTINGS_MAX_BYTES ((size_t)256 << 20)
 #define SHOWN_MAX_BYTES 60 /* of a value in a message */
@@ -23,24 +22,6 @@
 static const char *const setting_names[] = {
     "backend", "model", "system", "params", "command", "script"};
 #define SETTING_COUNT (sizeof setting_names / sizeof *setting_names)
-
-static void
-digest_number(SHA2_CTX *digest, uint64_t number)
-{
-	uint8_t bytes[8];
-
-	for (int i = 0; i < 8; i++)
-		bytes[i] = (uint8_t)(number >> (8 * i));
-	SHA256Update(digest, bytes, sizeof bytes);
-}
-
-static void
-digest_span(SHA2_CTX *digest, struct span span)
-{
-	digest_number(digest, span.data == NULL ? UINT64_MAX : span.size);
-	if (span.size > 0)
-		SHA256Update(digest, (const uint8_t *)span.data, span.size);
-}
 
 static void
 digest_words(SHA2_CTX *digest, const char *const *words)
@@ -52,20 +33,6 @@ digest_words(SHA2_CTX *digest, const char *const *words)
 	digest_number(digest, words == NULL ? UINT64_MAX : count);
 	for (size_t i = 0; i < count; i++)
 		digest_span(digest, span_of(words[i]));
-}
-
-/* One length in front of the text, whose lowest bit says that a body follows:
- * every byte here is hashed a million times. */
-static void
-digest_record(SHA2_CTX *digest, const struct record *record)
-{
-	bool has_body = record->body.data != NULL;
-
-	digest_number(digest, (uint64_t)record->text.size * 2 + has_body);
-	SHA256Update(
-	    digest, (const uint8_t *)record->text.data, record->text.size);
-	if (has_body)
-		digest_span(digest, record->body);
 }
 
 static void

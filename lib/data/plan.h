@@ -3,6 +3,7 @@
 #define PLAN_H
 
 #include "base/buf.h"
+#include "data/digest.h"
 
 struct err;
 struct prompts;
@@ -26,7 +27,7 @@ struct plan {
 			       NULL */
 };
 
-#define PLAN_DIGEST_BYTES 65 /* sha256 in hex with its NUL */
+#define PLAN_DIGEST_BYTES DIGEST_BYTES
 
 /*
  * Write the digest over settings and every record's text and body.

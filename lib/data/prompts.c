@@ -49,6 +49,11 @@ struct prompts {
 	const uint64_t *offsets;
 	uint64_t records_end; /* where the last record ends */
 	uint32_t count;
+	struct share share;
+	bool drops;	 /* what is another part's */
+	uint64_t seen;	 /* records, dropped ones too */
+	SHA2_CTX digest; /* of these, where some are dropped */
+	struct prompts_list list;
 	bool keeps_places;
 	bool sealed;
 	char **names;
@@ -161,6 +166,7 @@ prompts_new(struct err *err)
 	}
 	prompts->block.fd = -1;
 	prompts->table.fd = -1;
+	prompts->share = SHARE_WHOLE;
 	if (region_open(&prompts->block, true) == -1 ||
 	    region_open(&prompts->table, false) == -1) {
 		err_set_errno(err, "no memory for the prompts");
@@ -181,6 +187,43 @@ prompts_free(struct prompts *prompts)
 		free(prompts->names[i]);
 	free(prompts->names);
 	free(prompts);
+}
+
+void
+prompts_take_share(struct prompts *prompts, struct share share)
+{
+	MUST(prompts->seen == 0 && share.number < share.count);
+	prompts->share = share;
+	prompts->drops = share.count > 1;
+	SHA256Init(&prompts->digest);
+}
+
+void
+prompts_recall_share(struct prompts *prompts, struct share share,
+    const struct prompts_list *list)
+{
+	MUST(prompts->seen == 0 && share.number < share.count);
+	prompts->share = share;
+	prompts->list = *list;
+}
+
+struct share
+prompts_share(const struct prompts *prompts)
+{
+	return prompts->share;
+}
+
+const struct prompts_list *
+prompts_list(const struct prompts *prompts)
+{
+	MUST(prompts->sealed);
+	return &prompts->list;
+}
+
+int64_t
+prompts_id(const struct prompts *prompts, uint32_t index)
+{
+	return share_id(prompts->share, index);
 }
 
 void
@@ -236,6 +279,18 @@ block_put_head(struct region *block, const struct record *record)
 	region_put(block, record->body.data, record->body.size);
 }
 
+/* Does the record belong to another part? It is counted in any case. */
+static bool
+is_dropped(struct prompts *prompts, const struct record *record)
+{
+	uint64_t number = prompts->seen++;
+
+	if (!prompts->drops)
+		return false;
+	digest_record(&prompts->digest, record);
+	return number % prompts->share.count != prompts->share.number;
+}
+
 int
 prompts_add(
     struct prompts *prompts, const struct record *record, struct err *err)
@@ -250,9 +305,11 @@ prompts_add(
 	uint64_t offset;
 
 	MUST(!prompts->sealed);
-	if (prompts->count == COUNT_MAX)
+	if (prompts->seen == COUNT_MAX)
 		return err_set(err, ERR_INPUT,
 		    "more than %u prompts in one list", COUNT_MAX);
+	if (is_dropped(prompts, record))
+		return 0;
 	if (region_reserve(block, size) == -1 ||
 	    region_reserve(&prompts->table, sizeof offset) == -1)
 		return err_set_memory(err, "prompts");
@@ -312,10 +369,20 @@ prompts_seal(struct prompts *prompts, struct err *err)
 	if (block->fd != -1 && block_seal(block) == -1)
 		return err_set_errno(err, "cannot seal the prompts");
 	(void)mprotect(block->data, block->room, PROT_READ);
+	if (prompts->drops)
+		SHA256End(&prompts->digest, prompts->list.digest);
+	if (prompts->list.count == 0)
+		prompts->list.count = prompts->seen;
 	prompts->offsets =
 	    (const uint64_t *)(const void *)(block->data + table_at);
 	prompts->sealed = true;
 	return 0;
+}
+
+uint64_t
+prompts_seen(const struct prompts *prompts)
+{
+	return prompts->seen;
 }
 
 uint32_t

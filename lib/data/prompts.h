@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "data/digest.h"
+#include "data/share.h"
 
 struct err;
 
@@ -60,11 +62,34 @@ struct prompts *prompts_new(struct err *err);
  * Append one record (copied). file and line are kept only for records with
  * body, custom_id or fields, or when keep_places was asked for: plain lists
  * stay small.
- * Fails ERR_MEMORY; ERR_INPUT over 4,294,967,294 records.
+ * Fails ERR_MEMORY; ERR_INPUT over 4,294,967,294 records, those of other parts
+ * counted.
  * Bug if sealed.
  */
 int prompts_add(
     struct prompts *prompts, const struct record *record, struct err *err);
+
+/* The whole list, where only a part of it is kept. */
+struct prompts_list {
+	uint64_t count;
+	char digest[DIGEST_BYTES]; /* of its records; "": all is kept */
+};
+
+/* Keep only a part of what is added from now on; the rest is dropped. */
+void prompts_take_share(struct prompts *prompts, struct share share);
+
+/* What is added from now on is the part of a list, by itself. */
+void prompts_recall_share(struct prompts *prompts, struct share share,
+    const struct prompts_list *list);
+
+/* Gives the part, all of a list if nothing was said. */
+struct share prompts_share(const struct prompts *prompts);
+
+/* Describe the whole list. Bug unless sealed. */
+const struct prompts_list *prompts_list(const struct prompts *prompts);
+
+/* Gives the id of a record: its place in the whole list, from 1. */
+int64_t prompts_id(const struct prompts *prompts, uint32_t index);
 
 /* Keep file and line of every record added from now on. */
 void prompts_keep_places(struct prompts *prompts);
@@ -79,6 +104,9 @@ const char *prompts_input_name(const struct prompts *prompts, uint32_t file);
 /* No more additions: trim, seal, map read-only. Where the kernel refuses
  * sealing, anonymous memory stays. */
 int prompts_seal(struct prompts *prompts, struct err *err);
+
+/* Gives the number of records added, those of other parts counted. */
+uint64_t prompts_seen(const struct prompts *prompts);
 
 /* Gives the number of records. */
 uint32_t prompts_count(const struct prompts *prompts);

@@ -163,8 +163,10 @@ reader_take_named(
 		return refuse_twin(reader, record, holder, err);
 	if (reader_take(reader, record, err) == -1)
 		return -1;
-	/* Of one that was refused there may be nothing to compare with. */
-	if (reader->facts->bad_count > bad_before)
+	/* Of one that was refused there may be nothing to compare with, of one
+	 * that another part has there is nothing. */
+	if (reader->facts->bad_count > bad_before ||
+	    prompts_count(reader->prompts) == number)
 		return 0;
 	return names_add(&reader->names, reader->prompts, number) == 0
 		   ? 0

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "data/look.h"
+#include "data/pin.h"
 #include "data/prompts.h"
 #include "data/sql.h"
 
@@ -170,7 +171,15 @@ int
 recall_prompts(struct recall *recall, struct prompts *prompts, struct err *err)
 {
 	struct gathering gathering = {.prompts = prompts};
+	struct pin pin;
+	int code = SQLITE_OK;
 
+	if (recall->peek.kind == SCHEMA_OURS)
+		code = pin_read(&pin, recall->peek.db);
+	if (code != SQLITE_OK)
+		return peek_fail(&recall->peek, code, err);
+	if (recall->peek.kind == SCHEMA_OURS)
+		prompts_recall_share(prompts, pin.share, &pin.list);
 	if (recall_records(recall, gather, &gathering, err) == -1)
 		return -1;
 	if (prompts_count(prompts) == 0)

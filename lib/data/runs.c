@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "data/pin.h"
 #include "data/sql.h"
 #include "data/store_inner.h"
 
@@ -29,6 +30,7 @@ put_settings(struct buf *buf, const struct plan *plan, const char *requests,
 	json_put_text(buf, "requests", span_of(requests));
 	json_put_key(buf, "plan");
 	plan_put_settings(buf, plan);
+	pin_put_list(buf, plan->prompts);
 	rest = rest == NULL ? "}" : rest + 1;
 	rest += strspn(rest, " \t\r\n");
 	if (*rest != '}')
@@ -43,10 +45,12 @@ insert_run(
 	const struct passwd *user = getpwuid(geteuid());
 	char *cwd = getcwd(NULL, 0);
 	char host[256] = "";
+	char shard[SHARE_TEXT_BYTES];
 	struct sqlite3_stmt *stmt;
 	int code = db_prepare(store->db, SQL_INSERT_RUN, &stmt);
 
 	(void)gethostname(host, sizeof host - 1);
+	share_put(store->share, shard);
 	if (code == SQLITE_OK) {
 		db_bind(stmt, ":version", span_of(run->version));
 		db_bind(stmt, ":host", span_of(host));
@@ -57,6 +61,7 @@ insert_run(
 		db_bind(stmt, ":argv", span_of(run->argv));
 		db_bind(stmt, ":slurm_job_id", span_of(getenv("SLURM_JOB_ID")));
 		db_bind(stmt, ":plan", span_of(store->plan));
+		db_bind(stmt, ":shard", span_of(*shard == '\0' ? NULL : shard));
 		db_bind(stmt, ":settings", settings);
 		code = db_finish(stmt);
 		sqlite3_finalize(stmt);

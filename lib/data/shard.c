@@ -28,7 +28,6 @@ enum {
 
 /* Columns of SQL_SHARD_RUNS. */
 enum {
-	RUN_PLAN = 10,
 	RUN_ID = 13,
 	RUN_BEGAN = 14,
 };
@@ -160,6 +159,21 @@ shard_next_attempt(struct shard *shard, struct err *err)
 	return 0;
 }
 
+/* What is known before the walks. */
+static int
+look_around(struct shard *shard, struct err *err)
+{
+	struct sqlite3 *db = shard->peek.db;
+	int64_t open = 0;
+	int code = db_number(db, SQL_COUNT_OPEN, &open);
+
+	shard->pin = (struct pin){.share = SHARE_WHOLE};
+	if (code == SQLITE_OK && shard->peek.kind == SCHEMA_OURS)
+		code = pin_read(&shard->pin, db);
+	shard->open = (uint64_t)open;
+	return code == SQLITE_OK ? 0 : fail(shard, code, err);
+}
+
 int
 shard_open(
     struct shard *shard, const char *path, int cache_kib, struct err *err)
@@ -171,7 +185,8 @@ shard_open(
 	/* It may be the run that keeps it locked. */
 	if (shard->peek.is_running)
 		return refuse_running(shard, err);
-	if (done == -1 || prepare(shard, cache_kib, err) == -1 ||
+	if (done == -1 || look_around(shard, err) == -1 ||
+	    prepare(shard, cache_kib, err) == -1 ||
 	    step(shard, shard->plan, &shard->has_plan, err) == -1 ||
 	    shard_next_row(shard, err) == -1 ||
 	    shard_next_run(shard, err) == -1)
@@ -306,12 +321,6 @@ shard_bind_attempt(const struct shard *shard, struct sqlite3_stmt *stmt)
 	return code;
 }
 
-bool
-shard_run_has_plan(const struct shard *shard)
-{
-	return db_column(shard->runs, RUN_PLAN).data != NULL;
-}
-
 struct span
 shard_plan(const struct shard *shard)
 {
@@ -326,6 +335,12 @@ shard_settings(const struct shard *shard)
 	if (!shard->has_plan)
 		return (struct span){NULL, 0};
 	return db_column(shard->plan, 1);
+}
+
+int64_t
+shard_plan_began_s(const struct shard *shard)
+{
+	return shard->has_plan ? sqlite3_column_int64(shard->plan, 2) : 0;
 }
 
 void

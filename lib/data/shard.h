@@ -7,6 +7,7 @@
 
 #include "data/look.h"
 #include "data/peek.h"
+#include "data/pin.h"
 
 struct err;
 struct sqlite3_stmt;
@@ -32,7 +33,9 @@ struct shard {
 	struct sqlite3_stmt *voucher;
 	struct sqlite3_stmt *plan; /* its row at hand from the beginning */
 	bool has_plan;
-	bool has_row; /* the prompt at hand */
+	struct pin pin; /* which part of which list it is */
+	uint64_t open;	/* prompts */
+	bool has_row;	/* the prompt at hand */
 	int64_t id;
 	enum store_state state;
 	bool has_run;
@@ -89,13 +92,13 @@ int shard_bind_attempt(const struct shard *shard, struct sqlite3_stmt *stmt);
 /* Remember what the run at hand is called now. Fails ERR_MEMORY. */
 int shard_name_run(struct shard *shard, int64_t new_id, struct err *err);
 
-/* Has the run at hand a plan? */
-bool shard_run_has_plan(const struct shard *shard);
-
 /* Gives the digest and the settings of the last run that had a plan; none
  * where there was no such run. */
 struct span shard_plan(const struct shard *shard);
 struct span shard_settings(const struct shard *shard);
+
+/* When did it begin? Since 1970; 0: there was none, or it is not known. */
+int64_t shard_plan_began_s(const struct shard *shard);
 
 /* Answers wait in a spill file beside it: say so, with the command that takes
  * them in. */

@@ -176,7 +176,13 @@
 
 /* The plan of the last run that had one. */
 #define SQL_LAST_PLAN                                                          \
-	"SELECT plan, settings FROM llm_runs WHERE plan IS NOT NULL"           \
+	"SELECT plan, settings, CAST(strftime('%s', started_at) AS INTEGER)"   \
+	" FROM llm_runs WHERE plan IS NOT NULL"                                \
+	" ORDER BY run_id DESC LIMIT 1"
+
+/* Which part of which list the last run had. */
+#define SQL_LAST_SHARE                                                         \
+	"SELECT shard, settings FROM llm_runs WHERE run_id > 0"                \
 	" ORDER BY run_id DESC LIMIT 1"
 
 /* All prompts in order, to compare them with a list. */
@@ -244,9 +250,9 @@
 /* This run begins. */
 #define SQL_INSERT_RUN                                                         \
 	"INSERT INTO llm_runs (status, version, host, pid, user, cwd, argv,"   \
-	" slurm_job_id, plan, settings)"                                       \
+	" slurm_job_id, plan, shard, settings)"                                \
 	" VALUES ('running', :version, :host, :pid, :user, :cwd, :argv,"       \
-	" :slurm_job_id, :plan, :settings)"
+	" :slurm_job_id, :plan, :shard, :settings)"
 
 /* This run ends. */
 #define SQL_END_RUN                                                            \
@@ -374,6 +380,28 @@
 #define SQL_MERGE_RESULT                                                       \
 	"INSERT INTO llm_results (id, prompt, result, created_at)"             \
 	" VALUES (:id, :prompt, :result, :created_at)"
+
+/* What a merged database is made of, and its last run then. */
+#define SQL_CREATE_MERGES                                                      \
+	"CREATE TABLE llm_merges (\n"                                          \
+	"    file TEXT NOT NULL,\n"                                            \
+	"    shard TEXT,\n"                                                    \
+	"    last_run INTEGER NOT NULL,\n"                                     \
+	"    merged_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP\n"                  \
+	");\n"
+#define SQL_INSERT_MERGE                                                       \
+	"INSERT INTO llm_merges (file, shard, last_run)"                       \
+	" SELECT :file, :shard, coalesce(max(run_id), 0) FROM llm_runs"
+#define SQL_HAS_MERGES                                                         \
+	"SELECT count(*) FROM sqlite_schema"                                   \
+	" WHERE type = 'table' AND name = 'llm_merges'"
+#define SQL_RUNS_SINCE_MERGE                                                   \
+	"SELECT count(*) FROM llm_runs"                                        \
+	" WHERE run_id > (SELECT max(last_run) FROM llm_merges)"
+
+/* How many prompts are open, beside those that a seed's database means by its
+ * texts. */
+#define SQL_COUNT_OPEN "SELECT count(*) FROM llm_results WHERE result IS NULL"
 
 /* Save everything that the connection sees into another file. */
 #define SQL_RESCUE "VACUUM INTO :path"

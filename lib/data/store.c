@@ -135,6 +135,8 @@ store_new(const struct store_conf *conf, struct err *err)
 	store->lock.fd = -1;
 	store->durable = conf->durable;
 	store->resumes = conf->resumes;
+	store->extends = conf->extends;
+	store->share = SHARE_WHOLE;
 	store->arg = conf->arg;
 	store->patience.ms =
 	    conf->patience_ms > 0 ? conf->patience_ms : PATIENCE_MS;

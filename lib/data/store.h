@@ -57,6 +57,7 @@ struct store_conf {
 				   old one is ERR_SYSTEM with EEXIST */
 	bool resumes;	 /* the file must be there; its prompts are the list,
 			    whatever their ids, and other settings are meant */
+	bool extends;	 /* a list of which this is a part may have grown */
 	int patience_ms; /* at the start, for another program's lock; 0: 30 s
 			  */
 	/* Wait for that lock no longer? NULL: never in a hurry. */
@@ -173,6 +174,9 @@ const char *store_spill_path(const struct store *store);
 
 /* Is the database locked for all others while we have it open? */
 bool store_is_shut(const struct store *store);
+
+/* Gives the id of a prompt, which it has in the whole list. */
+int64_t store_id(const struct store *store, uint32_t index);
 
 /* How long commits have taken in all, for the summary. */
 int64_t store_commit_time_ns(const struct store *store);

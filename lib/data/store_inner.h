@@ -37,6 +37,7 @@ struct store {
 	enum db_mode mode;
 	enum schema_kind kind; /* as it was found */
 	bool resumes;	       /* as in store_conf */
+	bool extends;	       /* as in store_conf */
 	bool is_loaded;	       /* list and database are one */
 	bool is_created;       /* the file, by us */
 	bool is_seed;	       /* '' and 'NA' are open */
@@ -51,7 +52,8 @@ struct store {
 	char plan[PLAN_DIGEST_BYTES];
 	char settings[PLAN_DIGEST_BYTES]; /* all but the prompts */
 	uint32_t count;			  /* prompts in the database */
-	int64_t *ids;	   /* of the prompts, ascending; NULL: index + 1 */
+	struct share share;		  /* of a list, that the prompts are */
+	int64_t *ids;	   /* of the prompts, ascending; NULL: the part's */
 	uint8_t *reopened; /* 1 per prompt that is done again; NULL: none */
 	int64_t run_id;	   /* 0: store_begin_run was not called */
 
@@ -83,9 +85,8 @@ void store_end_run(struct store *store, const char *status);
 /* store.c: what to call the database in messages. */
 const char *store_name(const struct store *store);
 
-/* ids.c: which id has a prompt, and which prompt has an id? Where there is none
- * *index is the first behind it, or the count of prompts. */
-int64_t store_id(const struct store *store, uint32_t index);
+/* ids.c: which prompt has an id? Where there is none *index is the first behind
+ * it, or the count of prompts. */
 bool store_index(const struct store *store, int64_t id, uint32_t *index);
 
 /*

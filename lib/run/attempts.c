@@ -283,9 +283,9 @@ take_attempt(struct coord *coord, struct pool_report *report)
 		fail_unproven(coord);
 	}
 	if (verdict != SCHED_ANSWERED)
-		log_say(LOG_INFO, "prompt %u, attempt %u: %s: %s",
-		    report->index + 1, report->attempt,
-		    outcome_trait(reply->outcome)->name, why);
+		log_say(LOG_INFO, "prompt %jd, attempt %u: %s: %s",
+		    (intmax_t)store_id(coord->conf.store, report->index),
+		    report->attempt, outcome_trait(reply->outcome)->name, why);
 	if (coord->conf.attempted != NULL)
 		coord->conf.attempted(coord->conf.attempted_arg, report);
 }

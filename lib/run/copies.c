@@ -22,7 +22,8 @@ copy_to(struct coord *coord, const struct store_note *note, uint32_t index)
 
 	if (coord->conf.states[index] != STORE_OPEN)
 		return;
-	snprintf(mark, sizeof(mark), "copy of prompt %u", note->index + 1);
+	snprintf(mark, sizeof(mark), "copy of prompt %jd",
+	    (intmax_t)store_id(coord->conf.store, note->index));
 	if (note->state == STORE_ANSWERED)
 		reply.error = span_of(mark);
 	reply.duration_ms = -1;

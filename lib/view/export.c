@@ -207,7 +207,7 @@ put_next_row(struct export *export, const uint8_t *states, struct err *err)
 		return err_set(err, ERR_BUSY,
 		    "prompt %ju is not in the "
 		    "database yet",
-		    (uintmax_t) export->index + 1);
+		    (uintmax_t)row.id);
 	if (is_wanted(export, &row))
 		done = export_put_row(&export->pending, &export->style,
 		    export->columns, &row, err);

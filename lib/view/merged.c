@@ -52,6 +52,17 @@ put_conflicts(
 	put_line(page, " ", list, false);
 }
 
+/* "shards 3,7; sbatch --array=3,7 of the same job does them". */
+static struct span
+shards_lacking(const struct merge *merge, struct buf *list)
+{
+	buf_clear(list);
+	buf_printf(list,
+	    "shards %s; sbatch --array=%s of the same job does them",
+	    merge->lacking.data, merge->lacking.data);
+	return buf_span(list);
+}
+
 void
 merged_render(const struct merge *merge, unsigned columns, struct buf *out)
 {
@@ -75,6 +86,9 @@ merged_render(const struct merge *merge, unsigned columns, struct buf *out)
 	line_add(&list, merge->runs, "run", "runs");
 	put_line(&page, "kept:", &list, true);
 	put_conflicts(&page, merge, &list);
+	if (merge->lacking.size > 0)
+		line_put(
+		    &page, "lacking:", shards_lacking(merge, &list), false);
 	buf_free(&list);
 }
 
@@ -120,5 +134,8 @@ merged_render_json(const struct merge *merge, struct buf *out)
 	else
 		buf_add_text(out, "null");
 	json_put_bool(out, "plans_differ", merge->plans_differ);
+	json_put_text(out, "shards_lacking",
+	    merge->lacking.size > 0 ? buf_span(&merge->lacking)
+				    : span_of(NULL));
 	buf_add_text(out, "}\n");
 }

@@ -118,7 +118,8 @@ assert_consistent(void)
 static inline void
 merge_ok(const char *const *shards)
 {
-	const struct merge_conf conf = {.path = "out.db", .shards = shards};
+	const struct merge_conf conf = {
+	    .path = "out.db", .shards = shards, .partial = true};
 	struct err err = {0};
 
 	(void)unlink("out.db");
@@ -133,7 +134,8 @@ static inline void
 assert_refused(
     enum err_class class, const char *part, const char *const *shards)
 {
-	const struct merge_conf conf = {.path = "out.db", .shards = shards};
+	const struct merge_conf conf = {
+	    .path = "out.db", .shards = shards, .partial = true};
 	struct err err = {0};
 
 	(void)unlink("out.db");

@@ -43,6 +43,7 @@ desk_open(struct desk *desk, const char *const *command)
 	desk->conf.answer_cap_bytes = 100000;
 	desk->conf.grace_ns = 10 * CLOCK_S;
 	desk->request.index = 811;
+	desk->request.id = 812;
 	desk->request.attempt = 2;
 	desk->request.worker = 3;
 	desk->request.allowed_ns = 20 * CLOCK_S;
@@ -146,7 +147,7 @@ EXEC_TEST(exec_needs_no_shell_for_odd_prompts,
 EXEC_TEST(exec_says_which_prompt_attempt_and_worker,
     BASH("echo $LLMILL_PROMPT_ID $LLMILL_ATTEMPT $LLMILL_WORKER"), {
 	    need_answer(desk, "812 2 3");
-	    desk->request.index = UINT32_MAX - 1;
+	    desk->request.id = UINT32_MAX;
 	    need_answer(desk, "4294967295 2 3");
     })
 

@@ -317,8 +317,9 @@ synonyms_are_unique_and_no_options(void **state)
 			char label[OPTS_LABEL_SIZE];
 
 			snprintf(name, sizeof(name), "%.*s", (int)size, at);
-			refuse_for(opts_has(OPTS_RUN, &opts_table[i])
-				       ? OPTS_RUN
+			refuse_for(opts_has(OPTS_RUN, &opts_table[i]) ? OPTS_RUN
+				   : opts_has(OPTS_MERGE, &opts_table[i])
+				       ? OPTS_MERGE
 				       : OPTS_STATUS,
 			    WORDS(name), "did you mean ");
 			opts_label(&opts_table[i], label);
