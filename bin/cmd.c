@@ -142,12 +142,25 @@ cmd_begin(struct opts *opts, enum opts_command command,
 	    opts->conf.sample)
 		opts->conf.rest_argv =
 		    opts->rest.items ? opts->rest.items : no_words;
+	if (!opts_given(opts, "deadline"))
+		opts->conf.deadline_ms = LLMILL_DEADLINE_JOB;
 	opts->conf.take_signals = true;
 	opts->conf.set_titles = true;
 	opts->conf.own_process = true;
 	opts->conf.screen_fd = STDERR_FILENO;
 	opts->conf.result_fd = STDOUT_FILENO;
 	return true;
+}
+
+int
+cmd_work_off(const struct opts *opts)
+{
+	struct llmill_err err = {0};
+	int status = llmill_run(&opts->conf, &err);
+
+	if (err.text[0])
+		say_error(err.text);
+	return status == LLMILL_EXIT_EARLY ? (int)opts->drain_exit : status;
 }
 
 /* Name the newest database here where none was named. */

@@ -44,6 +44,9 @@ int cmd_refuse(const char *name);
 bool cmd_begin(struct opts *opts, enum opts_command command,
     const char *const *words, const struct llmill_run_conf *base, int *status);
 
+/* Run what they ask for, say what went wrong. Gives the exit status. */
+int cmd_work_off(const struct opts *opts);
+
 /*
  * Only read them, for a command whose words name databases: opts->inputs holds
  * them then, where none was named the newest one here.

@@ -99,18 +99,14 @@ cmd_resume(const char *const *words)
 {
 	struct llmill_recalled *recalled = NULL;
 	struct llmill_run_conf base;
-	struct llmill_err err = {0};
 	struct opts opts = {0};
 	struct opts named;
 	int status = LLMILL_EXIT_USAGE;
 
 	if (cmd_begin_look(&named, OPTS_RESUME, words, &status) &&
 	    recall(&named, &base, &recalled, &status) &&
-	    cmd_begin(&opts, OPTS_RESUME, words, &base, &status)) {
-		status = llmill_run(&opts.conf, &err);
-		if (err.text[0])
-			say_error(err.text);
-	}
+	    cmd_begin(&opts, OPTS_RESUME, words, &base, &status))
+		status = cmd_work_off(&opts);
 	opts_free(&opts);
 	opts_free(&named);
 	llmill_recalled_free(recalled);

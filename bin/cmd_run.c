@@ -30,11 +30,13 @@ choose_input(struct llmill_run_conf *conf)
 	return true;
 }
 
+static volatile sig_atomic_t early_status = LLMILL_EXIT_EARLY;
+
 static void
 leave_early(int number)
 {
 	(void)number;
-	_exit(LLMILL_EXIT_EARLY);
+	_exit(early_status);
 }
 
 static void
@@ -47,13 +49,14 @@ leave_interrupted(int number)
 /* While the input is read nothing is there that could be left behind; then the
  * run takes the signals. Until then the status says what it would. */
 static void
-leave_by_signals(void)
+leave_by_signals(const struct opts *opts)
 {
 	static const int numbers[] = {
 	    SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
 	int terminal = open("/dev/tty", O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	struct sigaction action = {.sa_handler = SIG_DFL};
 
+	early_status = (int)opts->drain_exit;
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		if (sigaction(numbers[i], NULL, &action) == -1 ||
 		    action.sa_handler == SIG_IGN)
@@ -70,16 +73,13 @@ leave_by_signals(void)
 int
 cmd_run(const char *const *words)
 {
-	struct llmill_err err = {0};
 	struct opts opts;
 	int status = LLMILL_EXIT_USAGE;
 
 	if (cmd_begin(&opts, OPTS_RUN, words, NULL, &status) &&
 	    choose_input(&opts.conf)) {
-		leave_by_signals();
-		status = llmill_run(&opts.conf, &err);
-		if (err.text[0])
-			say_error(err.text);
+		leave_by_signals(&opts);
+		status = cmd_work_off(&opts);
 	}
 	opts_free(&opts);
 	return status;

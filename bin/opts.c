@@ -350,7 +350,10 @@ opts_read(struct opts *opts, enum opts_command command,
 {
 	struct reader reader = {.opts = opts, .next = words, .err = err};
 
-	*opts = (struct opts){.command = command};
+	*opts = (struct opts){
+	    .command = command,
+	    .drain_exit = LLMILL_EXIT_EARLY,
+	};
 	if (base)
 		opts->conf = *base;
 	else

@@ -70,6 +70,7 @@ enum opts_kind {
 	OPTS_AMOUNT = 13,  /* uint64_t, least to most */
 	OPTS_SHARE = 14,   /* struct opts_share: "N" or "P%" */
 	OPTS_SAMPLE = 15,  /* struct opts_sample */
+	OPTS_MOMENT = 16,  /* int64_t ms since 1970, 0: "none" */
 };
 
 struct opts_sample {
@@ -132,6 +133,7 @@ struct opts {
 	struct opts_range range;
 	const char *shard; /* "K/N", "auto/N" */
 	struct opts_sample sample;
+	uint32_t drain_exit; /* instead of 75 */
 	struct opts_share max_failures;
 	const char *template;
 	const char *system;

@@ -138,6 +138,26 @@ take_sample(struct llmill_err *err, const struct opt *opt, const char *value,
 }
 
 static int
+take_moment(struct llmill_err *err, const struct opt *opt, const char *value,
+    int64_t *moment_ms)
+{
+	char label[OPTS_LABEL_SIZE];
+
+	*moment_ms = 0;
+	if (strcmp(value, "none") == 0)
+		return 0;
+	*moment_ms = llmill_moment(value);
+	if (*moment_ms < 0)
+		return refuse_value(err, opt, value,
+		    "a moment such as 18:30, 2026-11-23T18:30, @EPOCH, +8h or "
+		    "+08:00:00, or none");
+	if (*moment_ms > llmill_moment("+0"))
+		return 0;
+	return say_refuse(
+	    err, "%s: %.80s is past", opts_label(opt, label), value);
+}
+
+static int
 take_choice(struct llmill_err *err, const struct opt *opt, const char *value,
     unsigned *choice)
 {
@@ -225,6 +245,9 @@ take_value(struct opts *opts, const struct opt *opt, const char *value,
 		break;
 	case OPTS_SAMPLE:
 		result = take_sample(err, opt, value, field);
+		break;
+	case OPTS_MOMENT:
+		result = take_moment(err, opt, value, field);
 		break;
 	case OPTS_RANGE:
 		result = take_range(err, opt, value, field);

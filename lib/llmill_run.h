@@ -82,6 +82,8 @@ enum llmill_progress {
 	LLMILL_PROGRESS_NONE = 3,
 };
 
+#define LLMILL_DEADLINE_JOB (-1)
+
 /* One attempt, as it came back; what is lent dies with the call, but for
  * outcome and advice. */
 struct llmill_attempt {
@@ -181,6 +183,9 @@ struct llmill_run_conf {
 	int64_t wait_server_ns; /* < 0: 30 s before, 900 s after the first
 				   answer */
 	int64_t max_wait_ns;
+	/* End by then, in ms since 1970, and begin no call that would not; 0:
+	 * never; LLMILL_DEADLINE_JOB: a minute before our batch job does. */
+	int64_t deadline_ms;
 	int64_t kill_grace_ns;
 	uint64_t max_answer_bytes;
 	uint32_t poison;
@@ -245,6 +250,10 @@ struct llmill_run_conf {
 
 /* Fill in all defaults. */
 void llmill_run_conf_init(struct llmill_run_conf *conf);
+
+/* Read a moment as people type it: 18:30, 2026-11-23T18:30, @EPOCH, +8h,
+ * +08:00:00. Gives ms since 1970, -1 for anything else. */
+int64_t llmill_moment(const char *text);
 
 /* Where requests go, and with which key, if nothing else is said. */
 struct llmill_place {

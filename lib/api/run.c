@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "api/advice.h"
+#include "api/batch.h"
 #include "api/dry.h"
 #include "api/estimate.h"
 #include "api/journal.h"
@@ -38,6 +39,7 @@
 #define RUN_LATE_AFTER (40 * CLOCK_MS)
 #define RUN_LATE_AFTER_COMMAND (250 * CLOCK_MS)
 #define RUN_DELAY_MAX (60 * CLOCK_S)
+#define RUN_JOB_MARGIN_MS INT64_C(60000) /* to save all before a job ends */
 #define RUN_WAIT_LATER (900 * CLOCK_S)
 
 /* ---- before anything is opened ---- */
@@ -188,6 +190,25 @@ workers_least(const struct llmill_run_conf *conf)
 	return conf->min_workers > 0 ? conf->min_workers : 1;
 }
 
+/* Gives ms since 1970, 0: none. */
+static int64_t
+find_deadline(const struct mill *mill)
+{
+	int64_t end_ms = mill->conf->deadline_ms;
+	char at[32];
+
+	if (end_ms == LLMILL_DEADLINE_JOB) {
+		end_ms = batch_end_ms();
+		end_ms =
+		    end_ms > RUN_JOB_MARGIN_MS ? end_ms - RUN_JOB_MARGIN_MS : 0;
+	}
+	if (end_ms > 0) {
+		clock_wall_text_of(end_ms, "%Y-%m-%d %H:%M:%S", at, sizeof(at));
+		log_say(LOG_INFO, "the deadline is %s", at);
+	}
+	return end_ms;
+}
+
 static void
 fill_coord(struct mill *mill, struct coord_conf *coord)
 {
@@ -243,6 +264,7 @@ fill_coord(struct mill *mill, struct coord_conf *coord)
 	    .used_failures = mill->counts.failed,
 	    .estimate = estimate_tokens,
 	    .estimate_arg = &mill->backend.chat,
+	    .deadline_wall_ms = find_deadline(mill),
 	    .wait_server_first_ns = mill_wait_first_ns(mill),
 	    .wait_server_later_ns = wait_ns < 0 ? RUN_WAIT_LATER : wait_ns,
 	    .signals = &mill->signals,

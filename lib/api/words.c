@@ -11,8 +11,10 @@
 
 #include "api/backend.h"
 #include "api/endpoints.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/json.h"
+#include "base/moment.h"
 #include "base/text.h"
 #include "chat/api.h"
 #include "chat/curl.h"
@@ -233,6 +235,14 @@ find_range(const struct llmill_run_conf *conf, const struct prompts *prompts,
 	*from = conf->range_first > 0
 		    ? share_within(share, conf->range_first - 1)
 		    : 0;
+}
+
+int64_t
+llmill_moment(const char *text)
+{
+	int64_t moment_ms;
+
+	return moment_read(text, clock_wall_ms(), &moment_ms) ? moment_ms : -1;
 }
 
 void

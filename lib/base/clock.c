@@ -36,7 +36,13 @@ clock_wall_ms(void)
 void
 clock_wall_text(const char *format, char *text, size_t size)
 {
-	time_t seconds = (time_t)(clock_wall_ms() / 1000);
+	clock_wall_text_of(clock_wall_ms(), format, text, size);
+}
+
+void
+clock_wall_text_of(int64_t wall_ms, const char *format, char *text, size_t size)
+{
+	time_t seconds = (time_t)(wall_ms / 1000);
 	struct tm local;
 
 	MUST(localtime_r(&seconds, &local) != NULL);

@@ -25,6 +25,10 @@ int64_t clock_wall_ms(void);
  */
 void clock_wall_text(const char *format, char *text, size_t size);
 
+/* The same of another moment. */
+void clock_wall_text_of(
+    int64_t wall_ms, const char *format, char *text, size_t size);
+
 /* The same in UTC, as SQLite's CURRENT_TIMESTAMP has it. Takes size ≥ 20. */
 void clock_utc_text(char *text, size_t size);
 

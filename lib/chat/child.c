@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/must.h"
 #include "wire/newborn.h"
@@ -24,6 +25,7 @@
 
 /* What a SIGKILL does not end in this time hangs in the kernel; the
  * coordinator will give up the whole worker. */
+#define ANSWER_STEP_BYTES 4096
 #define CHILD_END_MS 2000
 
 #define CHILD_PATH "/usr/local/bin:/usr/bin:/bin" /* where $PATH is not set */
@@ -205,9 +207,11 @@ hold(struct child *child, struct pipes *pipes)
 	return child->pid_fd == -1 ? -1 : 0;
 }
 
-int
-child_start(struct child *child, const char *path, const char *const *argv,
-    const char *const *extra, int *number, bool *in_exec)
+static void bury(struct child *child, bool sweeps);
+
+static int
+start(struct child *child, const char *path, const char *const *argv,
+    const char *const *extra, bool sweeps, int *number, bool *in_exec)
 {
 	const pid_t self = getpid();
 	const char **settings = NULL;
@@ -230,16 +234,23 @@ child_start(struct child *child, const char *path, const char *const *argv,
 	*number = hear_report(pipes.report[READ_END]);
 	*in_exec = *number != 0;
 	if (*in_exec)
-		child_bury(child);
+		bury(child, sweeps);
 	free(settings);
 	pipes_close(&pipes);
 	return *in_exec ? -1 : 0;
 fail:
 	*number = errno;
-	child_bury(child);
+	bury(child, sweeps);
 	free(settings);
 	pipes_close(&pipes);
 	return -1;
+}
+
+int
+child_start(struct child *child, const char *path, const char *const *argv,
+    const char *const *extra, int *number, bool *in_exec)
+{
+	return start(child, path, argv, extra, true, number, in_exec);
 }
 
 void
@@ -260,8 +271,8 @@ child_wait(struct child *child, int wait_ms, struct death *death)
 	return state == REAP_DEAD;
 }
 
-void
-child_bury(struct child *child)
+static void
+bury(struct child *child, bool sweeps)
 {
 	struct death death;
 
@@ -272,11 +283,52 @@ child_bury(struct child *child)
 		if (child->pid_fd != -1 &&
 		    child_wait(child, CHILD_END_MS, &death))
 			reap_bury(child->pid_fd);
-		reap_sweep(NULL, NULL, CHILD_END_MS, NULL);
+		if (sweeps)
+			reap_sweep(NULL, NULL, CHILD_END_MS, NULL);
 		child->pid = -1;
 	}
 	fd_close(&child->pid_fd);
 	fd_close(&child->stdin_fd);
 	fd_close(&child->stdout_fd);
 	fd_close(&child->stderr_fd);
+}
+
+void
+child_bury(struct child *child)
+{
+	bury(child, true);
+}
+
+/* Read to the end, or until then. */
+static void
+hear_out(int fd, int64_t until_ns, struct buf *answer)
+{
+	struct pollfd look = {.fd = fd, .events = POLLIN};
+	int left_ms;
+
+	while ((left_ms = clock_wait_ms(clock_now_ns(), until_ns)) > 0 &&
+	       (poll(&look, 1, left_ms) == 0 ||
+		   fd_read(fd, answer, ANSWER_STEP_BYTES) > 0))
+		continue;
+}
+
+int
+child_ask(const char *const *argv, int64_t wait_ns, struct buf *answer)
+{
+	static const char *const nothing[] = {NULL};
+	char *path = child_find(argv[0]);
+	struct child child;
+	bool in_exec;
+	int number;
+
+	if (path == NULL)
+		return -1;
+	if (start(&child, path, argv, nothing, false, &number, &in_exec) == 0) {
+		fd_close(&child.stdin_fd);
+		hear_out(child.stdout_fd, clock_add(clock_now_ns(), wait_ns),
+		    answer);
+		bury(&child, false);
+	}
+	free(path);
+	return answer->failed ? -1 : 0;
 }

@@ -61,4 +61,12 @@ bool child_wait(struct child *child, int wait_ms, struct death *death);
  */
 void child_bury(struct child *child);
 
+/*
+ * Run a command, found as child_find does, for what it says on its stdout
+ * within a time; then it is ended. For a process that may have children of
+ * others: nobody else is signalled.
+ * Gives 0 with what was said, maybe nothing; -1 when there is no such command.
+ */
+int child_ask(const char *const *argv, int64_t wait_ns, struct buf *answer);
+
 #endif

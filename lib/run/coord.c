@@ -20,10 +20,9 @@
 #include "run/loop.h"
 #include "view/stats.h"
 
-#define COORD_LOOK_NS (500 * CLOCK_MS)	  /* to notice that we were stopped */
-#define COORD_LEAVE_WITHIN (1 * CLOCK_S)  /* for idle workers at the end */
-#define COORD_KILL_GRACE (500 * CLOCK_MS) /* after a second Ctrl-C */
-#define COORD_SAVE_WITHIN (2 * CLOCK_S)	  /* trouble is spilled after 1 s */
+#define COORD_LOOK_NS (500 * CLOCK_MS)	 /* to notice that we were stopped */
+#define COORD_LEAVE_WITHIN (1 * CLOCK_S) /* for idle workers at the end */
+#define COORD_SAVE_WITHIN (2 * CLOCK_S)	 /* trouble is spilled after 1 s */
 
 static int
 open_route(struct coord *coord)
@@ -67,6 +66,7 @@ coord_new(const struct coord_conf *conf, struct err *err)
 		coord_free(coord);
 		return NULL;
 	}
+	coord->last_begin_ns = CLOCK_NEVER;
 	coord->signals_watch.fd = -1;
 	coord->stop_watch.fd = -1;
 	coord->watch.progress = conf->progress;
@@ -183,8 +183,8 @@ is_held(struct coord *coord)
 	       sched_due_ns(coord->sched) <= coord->now_ns;
 }
 
-static const char *
-say_note(struct coord *coord)
+const char *
+coord_say_note(struct coord *coord)
 {
 	int64_t latest_ns;
 	char at_most[32];
@@ -215,49 +215,13 @@ say_note(struct coord *coord)
 	return NULL;
 }
 
-/* Nothing more may be asked for, but something is left to ask. */
-static void
-obey_limits(struct coord *coord)
-{
-	uint32_t out = sched_out(coord->sched);
-	char text[LIMIT_TEXT_BYTES];
-
-	if (sched_left(coord->sched) > out &&
-	    limit_is_reached(&coord->limit, out, text))
-		stop_ask(coord->conf.stop, STOP_EXIT_LIMIT, text);
-}
-
-/* Act on a phase once, when it begins. */
-static void
-obey_stop(struct coord *coord)
-{
-	struct stop *stop = coord->conf.stop;
-	enum stop_phase phase;
-
-	if (coord->phase == STOP_NONE)
-		obey_limits(coord);
-	if (route_gives_up_ns(&coord->route) <= coord->now_ns)
-		stop_ask(stop,
-		    route_answered(&coord->route) ? STOP_EXIT_EARLY
-						  : STOP_EXIT_BACKEND,
-		    coord->server_error);
-	phase = stop_tick(stop, coord->now_ns);
-	if (phase == coord->phase)
-		return;
-	coord->phase = phase;
-	if (phase == STOP_DRAIN && pool_busy(coord->pool) > 0)
-		log_say(LOG_NOTE, "%s: %s", stop->reason, say_note(coord));
-	if (phase == STOP_KILL)
-		pool_give_up(coord->pool, COORD_KILL_GRACE, coord->now_ns);
-}
-
 static void
 observe(struct coord *coord)
 {
 	struct err err = {0};
 
-	if (watch_turn(&coord->watch, say_note(coord), coord->now_ns, &err) ==
-	    0)
+	if (watch_turn(
+		&coord->watch, coord_say_note(coord), coord->now_ns, &err) == 0)
 		return;
 	if (coord->conf.private_store)
 		stop_ask(coord->conf.stop, STOP_EXIT_EARLY, err.text);
@@ -298,6 +262,7 @@ next_moment(struct coord *coord)
 	if (coord->phase != STOP_NONE)
 		return then_ns;
 	then_ns = earlier(then_ns, route_gives_up_ns(&coord->route));
+	then_ns = earlier(then_ns, coord->last_begin_ns);
 	return earlier(then_ns, hand_out_due_ns(coord));
 }
 
@@ -317,7 +282,7 @@ turn(struct coord *coord, struct err *err)
 		pool_tick(coord->pool, coord->now_ns);
 		while (pool_next(coord->pool, &report, coord->now_ns))
 			coord_take_report(coord, &report);
-		obey_stop(coord);
+		coord_obey(coord);
 		if (coord->phase == STOP_NONE)
 			hand_out(coord);
 	} while (pool_due_ns(coord->pool) <= coord->now_ns);
@@ -360,7 +325,7 @@ begin(struct coord *coord, struct err *err)
 	stats_start(coord->conf.stats, coord->now_ns);
 	/* Told to stop before it began: nobody is started. */
 	coord_hear_signals(coord);
-	obey_stop(coord);
+	coord_obey(coord);
 	set_wanted(coord);
 	pool_tick(coord->pool, coord->now_ns);
 	return 0;

@@ -53,6 +53,7 @@ struct coord_conf {
 	/* Gives how many tokens a prompt may cost; NULL: none. */
 	uint64_t (*estimate)(const void *arg, uint32_t index);
 	const void *estimate_arg;
+	int64_t deadline_wall_ms; /* when all must have ended; 0: never */
 	int64_t wait_server_first_ns;
 	int64_t wait_server_later_ns;
 	struct signals *signals; /* to be heard, open; or NULL */

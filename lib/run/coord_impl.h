@@ -35,11 +35,20 @@ struct coord {
 	bool continued;	       /* SIGCONT came */
 	enum stop_phase phase; /* that we have acted on */
 	int64_t now_ns;
+	int64_t last_begin_ns; /* of a call that ends before the deadline */
+	int64_t call_ns;       /* that it most likely takes, */
+	int64_t call_known_ns; /* looked up again then */
 	bool no_memory;
 	struct buf signed_reason;
 	char server_error[COORD_WHY_BYTES]; /* the last that blames one */
 	char note[COORD_WHY_BYTES + 64];
 };
+
+/* obey.c: does something end the run? Then what that means begins. */
+void coord_obey(struct coord *coord);
+
+/* What do people read beside the counts? NULL: nothing. */
+const char *coord_say_note(struct coord *coord);
 
 /* Take the signals that came by now; without any nothing happens. */
 void coord_hear_signals(struct coord *coord);

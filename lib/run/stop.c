@@ -18,6 +18,7 @@ stop_init(struct stop *stop, bool terminal, uint32_t workers)
 	    .terminal = terminal,
 	    .workers = workers,
 	    .drain_until_ns = CLOCK_NEVER,
+	    .deadline_ns = CLOCK_NEVER,
 	    .interrupted_ns = -1,
 	    .terminated_ns = -1,
 	};
@@ -189,7 +190,7 @@ stop_death(struct stop *stop, bool ready, uint32_t index, const char *why)
 enum stop_phase
 stop_tick(struct stop *stop, int64_t now_ns)
 {
-	if (stop->phase == STOP_DRAIN && now_ns >= stop->drain_until_ns)
+	if (now_ns >= stop_due_ns(stop))
 		stop->phase = STOP_KILL;
 	return stop->phase;
 }
@@ -197,5 +198,8 @@ stop_tick(struct stop *stop, int64_t now_ns)
 int64_t
 stop_due_ns(const struct stop *stop)
 {
-	return stop->phase == STOP_DRAIN ? stop->drain_until_ns : CLOCK_NEVER;
+	if (stop->phase != STOP_DRAIN)
+		return CLOCK_NEVER;
+	return stop->deadline_ns < stop->drain_until_ns ? stop->deadline_ns
+							: stop->drain_until_ns;
 }

@@ -37,6 +37,7 @@ struct stop {
 	uint32_t workers;
 	enum stop_phase phase;
 	int64_t drain_until_ns; /* then KILL; CLOCK_NEVER: as long as needed */
+	int64_t deadline_ns;	/* of any drain; CLOCK_NEVER: none */
 	int64_t interrupted_ns; /* the first SIGINT, -1 none */
 	int64_t terminated_ns;	/* the first SIGTERM, -1 none */
 	int exit_status;	/* the strongest reason so far, 0 none */
