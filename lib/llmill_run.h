@@ -210,10 +210,13 @@ struct llmill_run_conf {
 	bool no_db;
 	bool new_db; /* never go on with an old default-named one */
 	bool require_db;
-	bool resume;	    /* go on with db by the prompts in it; no input */
-	const char *redo;   /* "failed,empty,na,length,7,20-30": these again;
-			       NULL none */
-	const char *output; /* file or "-"; NULL none */
+	bool steal_lock;      /* of another host */
+	int64_t wait_lock_ns; /* for another llmill on it; < 0: 12 minutes for
+				 one of another host, without a terminal */
+	bool resume;	      /* go on with db by the prompts in it; no input */
+	const char *redo;     /* "failed,empty,na,length,7,20-30": these again;
+				 NULL none */
+	const char *output;   /* file or "-"; NULL none */
 	struct llmill_output answers; /* how they stand there */
 
 	/* seeing */

@@ -26,6 +26,7 @@
 #include "run/limit.h"
 #include "view/bulletin.h"
 
+#define DATABASE_WAIT_FOREIGN (720 * CLOCK_S) /* for another host's lock */
 #define DATABASE_NAMES_TRIED 100 /* default names taken in the same second */
 
 static void
@@ -63,10 +64,17 @@ open_store_at(
 	    .hurry = in_a_hurry,
 	    .resumes = mill->conf->resume,
 	    .extends = mill->conf->extend,
+	    .steals = mill->conf->steal_lock,
 	    .durable = durable,
 	    .arg = mill,
 	};
 
+	conf.wait_lock_ns = mill->conf->wait_lock_ns;
+	conf.wait_foreign_ns = mill->conf->wait_lock_ns;
+	/* A node that died is known to be dead after 10 minutes. */
+	if (mill->conf->wait_lock_ns < 0)
+		conf.wait_foreign_ns =
+		    mill_has_terminal() ? 0 : DATABASE_WAIT_FOREIGN;
 	mill->db_existed = access(path, F_OK) == 0;
 	mill->store = store_open(&conf, err);
 	return mill->store != NULL ? 0 : -1;

@@ -250,6 +250,7 @@ llmill_run_conf_init(struct llmill_run_conf *conf)
 {
 	*conf = (struct llmill_run_conf){
 	    .stop_fd = -1,
+	    .wait_lock_ns = -1,
 	    .repeat = 1,
 	    .workers = 4,
 	    .retry_attempts = 3,

@@ -289,6 +289,10 @@ commit_once(struct store *store, int64_t now_ns)
 void
 store_commit(struct store *store, int64_t now_ns, bool forced)
 {
+	if (now_ns >= store->refresh_ns) {
+		lock_refresh(&store->lock);
+		store->refresh_ns = clock_add(now_ns, LOCK_REFRESH_NS);
+	}
 	if (is_stand_in(store) && store->queue.fresh_count > 0 &&
 	    (forced || now_ns >= spill_due_ns(store)))
 		store_spill(store, now_ns);

@@ -18,11 +18,14 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/text.h"
 
 #define LOCK_PATIENCE_NS                                                       \
 	CLOCK_S /* a dying holder's children are gone by then */
 #define LOCK_NAP_MS 20
+#define LOCK_LONG_NAP_MS 500
+#define LOCK_STALE_S 600 /* refreshed every minute by those who live */
 #define HOLDER_MAX_BYTES 512
 
 static char *
@@ -51,57 +54,161 @@ is_in_place(const struct lock *lock)
 	       ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
 }
 
-/* Try once. Gives 1 held, 0 somebody else has it, -1 with errno. */
-static int
-lock_try(struct lock *lock)
+/* Who we are to others. Of the tasks of one job step each is somebody else. */
+static void
+know_ourselves(struct lock_holder *self)
+{
+	const char *job = getenv("SLURM_JOB_ID");
+	const char *task = getenv("SLURM_PROCID");
+	bool in_step = getenv("SLURM_STEP_ID") != NULL && task != NULL;
+
+	*self = (struct lock_holder){.pid = getpid()};
+	(void)gethostname(self->host, sizeof self->host - 1);
+	if (job != NULL && *job != '\0' && strpbrk(job, " \t\r\n") == NULL)
+		snprintf(self->job, sizeof self->job, "%s%s%s", job,
+		    in_step ? "." : "", in_step ? task : "");
+}
+
+/* Read what the holder wrote. */
+static void
+read_holder(int fd, struct lock_holder *holder)
+{
+	char text[HOLDER_MAX_BYTES + 1];
+	ssize_t size = fd == -1 ? -1 : pread(fd, text, HOLDER_MAX_BYTES, 0);
+
+	*holder = (struct lock_holder){0};
+	text[size > 0 ? size : 0] = '\0';
+	if (sscanf(text, "pid=%" SCNd64 " host=%255s job=%63s", &holder->pid,
+		holder->host, holder->job) == 3 &&
+	    strcmp(holder->job, "-") == 0)
+		holder->job[0] = '\0';
+}
+
+/* Seconds since the holder last showed that it lives. */
+static int64_t
+age_s(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == -1 ? 0 : clock_wall_ms() / 1000 - st.st_mtime;
+}
+
+/*
+ * The kernel gives us the lock, but may know nothing of other hosts. Does the
+ * file say that one of them works on the database?
+ */
+static bool
+is_foreign(const struct lock *lock, const struct lock_wish *wish)
+{
+	struct lock_holder self;
+	struct lock_holder other;
+
+	if (!wish->shared)
+		return false;
+	know_ourselves(&self);
+	read_holder(lock->fd, &other);
+	if (other.host[0] == '\0' || strcmp(other.host, self.host) == 0)
+		return false;
+	/* The same job, started again on another node. */
+	if (other.job[0] != '\0' && strcmp(other.job, self.job) == 0)
+		return false;
+	if (wish->steal || age_s(lock->fd) >= LOCK_STALE_S) {
+		log_say(LOG_WARN,
+		    "%s: taken over from pid %" PRId64
+		    " on %s, which was last seen %" PRId64 " s ago",
+		    lock->path, other.pid, other.host, age_s(lock->fd));
+		return false;
+	}
+	return true;
+}
+
+enum grab {
+	GRAB_FAILED = -1, /* errno */
+	GRAB_BUSY = 0,	  /* somebody on this host has it, or as good as */
+	GRAB_DONE = 1,
+	GRAB_FOREIGN = 2, /* another host has it */
+};
+
+static enum grab
+lock_try(struct lock *lock, const struct lock_wish *wish)
 {
 	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 
 	if (lock->fd == -1)
 		lock->fd = lock_open(lock->path, O_RDWR | O_CREAT);
 	if (lock->fd == -1)
-		return -1;
+		return GRAB_FAILED;
 	if (fcntl(lock->fd, F_OFD_SETLK, &whole) == -1)
-		return errno == EAGAIN || errno == EACCES ? 0 : -1;
-	if (is_in_place(lock))
-		return 1;
-	fd_close(&lock->fd);
-	return 0;
+		return errno == EAGAIN || errno == EACCES ? GRAB_BUSY
+							  : GRAB_FAILED;
+	if (!is_in_place(lock)) {
+		fd_close(&lock->fd);
+		return GRAB_BUSY;
+	}
+	if (!is_foreign(lock, wish))
+		return GRAB_DONE;
+	whole.l_type = F_UNLCK;
+	(void)fcntl(lock->fd, F_OFD_SETLK, &whole);
+	return GRAB_FOREIGN;
 }
 
-/* Write who we are. Only people read it: a full disk is no reason to stop. */
+/* Write who we are. Only people read it, and other hosts: a full disk is no
+ * reason to stop. */
 static void
 lock_sign(const struct lock *lock)
 {
-	const char *job = getenv("SLURM_JOB_ID");
-	char host[256] = "";
+	struct lock_holder self;
 	char text[HOLDER_MAX_BYTES];
 	int size;
 
-	(void)gethostname(host, sizeof host - 1);
-	size = snprintf(text, sizeof text, "pid=%ld host=%s job=%s\n",
-	    (long)getpid(), host, job == NULL ? "-" : job);
-	if (size >= (int)sizeof text)
-		size = (int)sizeof text - 1;
+	know_ourselves(&self);
+	size = snprintf(text, sizeof text, "pid=%" PRId64 " host=%s job=%s\n",
+	    self.pid, self.host, self.job[0] == '\0' ? "-" : self.job);
 	if (ftruncate(lock->fd, 0) == 0)
 		(void)!pwrite(lock->fd, text, (size_t)size, 0);
 }
 
-/* Say who holds it. */
-static int
-say_busy(const struct lock *lock, const char *db_path, struct err *err)
+void
+lock_refresh(const struct lock *lock)
+{
+	if (lock->fd != -1)
+		(void)futimens(lock->fd, NULL);
+}
+
+/* Append what the lock file says. */
+static void
+put_holder(struct buf *out, const struct lock *lock)
 {
 	char text[HOLDER_MAX_BYTES];
-	struct buf holder;
-	ssize_t size = pread(lock->fd, text, sizeof text, 0);
+	ssize_t size =
+	    lock->fd == -1 ? -1 : pread(lock->fd, text, sizeof text, 0);
 
-	buf_init(&holder, 4 * HOLDER_MAX_BYTES);
 	while (size > 0 && text[size - 1] == '\n')
 		size--;
 	if (size > 0)
-		text_escape(&holder, (struct span){text, (size_t)size}, 0);
-	err_set(err, ERR_BUSY, "%s: another llmill works on it (%s)", db_path,
-	    holder.size > 0 ? buf_span(&holder).data : "it does not say which");
+		text_escape(out, (struct span){text, (size_t)size}, 0);
+	else
+		buf_add_text(out, "it does not say which");
+}
+
+/* Say who holds it. */
+static int
+say_busy(
+    const struct lock *lock, const char *db_path, bool foreign, struct err *err)
+{
+	struct buf holder;
+
+	buf_init(&holder, 4 * HOLDER_MAX_BYTES);
+	put_holder(&holder, lock);
+	if (foreign)
+		err_set(err, ERR_BUSY,
+		    "%s: another llmill worked on it %" PRId64
+		    " s ago (%s); --wait-lock waits for it, --steal-lock takes "
+		    "it from one that is dead",
+		    db_path, age_s(lock->fd), buf_span(&holder).data);
+	else
+		err_set(err, ERR_BUSY, "%s: another llmill works on it (%s)",
+		    db_path, buf_span(&holder).data);
 	buf_free(&holder);
 	return -1;
 }
@@ -117,34 +224,84 @@ say_failed(const struct lock *lock, struct err *err)
 	return err_set_errno(err, "cannot lock %s", lock->path);
 }
 
-int
-lock_take(struct lock *lock, const char *db_path, struct err *err)
+/* Said once. */
+static void
+say_waiting(const struct lock *lock, const char *db_path, int64_t wait_ns)
 {
-	int64_t until_ns = clock_add(clock_now_ns(), LOCK_PATIENCE_NS);
-	int got;
+	struct buf holder;
+	char text[32];
+
+	buf_init(&holder, 4 * HOLDER_MAX_BYTES);
+	put_holder(&holder, lock);
+	log_say(LOG_NOTE,
+	    "%s: another llmill works on it (%s); waiting, %s at most", db_path,
+	    buf_span(&holder).data, text_duration(wait_ns, text, sizeof text));
+	buf_free(&holder);
+}
+
+/* Try until it is ours, or has taken too long. */
+static enum grab
+grab(struct lock *lock, const char *db_path, const struct lock_wish *wish)
+{
+	int64_t from_ns = clock_now_ns();
+	bool said = false;
+
+	for (;;) {
+		enum grab got = lock_try(lock, wish);
+		int64_t passed_ns = clock_now_ns() - from_ns;
+		int64_t wait_ns =
+		    got == GRAB_FOREIGN ? wish->wait_foreign_ns : wish->wait_ns;
+		int number = errno;
+
+		if (wait_ns < LOCK_PATIENCE_NS && got == GRAB_BUSY)
+			wait_ns = LOCK_PATIENCE_NS;
+		if (got == GRAB_DONE || got == GRAB_FAILED ||
+		    passed_ns >= wait_ns ||
+		    (wish->hurry != NULL && wish->hurry(wish->arg))) {
+			errno = number;
+			return got;
+		}
+		if (!said && passed_ns >= LOCK_PATIENCE_NS) {
+			say_waiting(lock, db_path, wait_ns);
+			said = true;
+		}
+		(void)poll(NULL, 0,
+		    passed_ns < LOCK_PATIENCE_NS ? LOCK_NAP_MS
+						 : LOCK_LONG_NAP_MS);
+	}
+}
+
+int
+lock_take_as(struct lock *lock, const char *db_path,
+    const struct lock_wish *wish, struct err *err)
+{
+	enum grab got;
 
 	lock->fd = -1;
 	lock->path = lock_path(db_path);
 	if (lock->path == NULL)
 		return err_set_memory(err, "lock file");
-	for (;;) {
-		got = lock_try(lock);
-		if (got == 1) {
-			lock_sign(lock);
-			return 0;
-		}
-		if (got == -1 || clock_now_ns() >= until_ns)
-			break;
-		(void)poll(NULL, 0, LOCK_NAP_MS);
+	got = grab(lock, db_path, wish);
+	if (got == GRAB_DONE) {
+		lock_sign(lock);
+		return 0;
 	}
-	if (got == -1)
+	if (got == GRAB_FAILED)
 		say_failed(lock, err);
 	else
-		say_busy(lock, db_path, err);
+		say_busy(lock, db_path, got == GRAB_FOREIGN, err);
 	fd_close(&lock->fd);
 	free(lock->path);
 	lock->path = NULL;
 	return -1;
+}
+
+int
+lock_take(struct lock *lock, const char *db_path, struct err *err)
+{
+	const struct lock_wish wish = {0};
+
+	return lock_take_as(lock, db_path, &wish, err);
 }
 
 int
@@ -166,17 +323,10 @@ lock_is_held(const char *db_path)
 bool
 lock_find_holder(const char *db_path, struct lock_holder *holder)
 {
-	char text[HOLDER_MAX_BYTES + 1];
 	char *path = lock_path(db_path);
 	int fd = path == NULL ? -1 : lock_open(path, O_RDONLY);
-	ssize_t size = fd == -1 ? -1 : pread(fd, text, HOLDER_MAX_BYTES, 0);
 
-	*holder = (struct lock_holder){0};
-	text[size > 0 ? size : 0] = '\0';
-	if (sscanf(text, "pid=%" SCNd64 " host=%255s job=%63s", &holder->pid,
-		holder->host, holder->job) == 3 &&
-	    strcmp(holder->job, "-") == 0)
-		holder->job[0] = '\0';
+	read_holder(fd, holder);
 	fd_close(&fd);
 	free(path);
 	return lock_is_held(db_path) != 0;

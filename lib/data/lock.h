@@ -12,11 +12,35 @@ struct err;
  * which names its holder (pid, host, job). The kernel drops it with the
  * holder, so a stale file is no obstacle. The holder removes the file on a
  * clean end; whoever locks a file that is no longer at its path starts over.
+ *
+ * Where other hosts mount the file system too, the kernel may know nothing of
+ * their locks: there the file counts as well, which its holder refreshes. One
+ * of another host is honoured until it is 10 minutes old, but for that of our
+ * own batch job, which was started again on another node.
  */
 struct lock {
 	int fd;	    /* -1: not held */
 	char *path; /* of the lock file */
 };
+
+#define LOCK_REFRESH_NS (60 * CLOCK_S)
+
+/* How a lock is to be taken; all zero: at once. */
+struct lock_wish {
+	bool shared;		  /* other hosts mount the file system */
+	bool steal;		  /* from another host */
+	int64_t wait_ns;	  /* for whoever has it on this host, */
+	int64_t wait_foreign_ns;  /* and on another */
+	bool (*hurry)(void *arg); /* wait no longer? NULL: as long as said */
+	void *arg;
+};
+
+/* The same as lock_take. */
+int lock_take_as(struct lock *lock, const char *db_path,
+    const struct lock_wish *wish, struct err *err);
+
+/* We are alive: to be said every LOCK_REFRESH_NS. */
+void lock_refresh(const struct lock *lock);
 
 /*
  * Take the lock of the database at path (its directory exists).

@@ -269,6 +269,23 @@ open_database(struct store *store, struct err *err)
 }
 
 static int
+take_lock(struct store *store, const struct store_conf *conf, bool shared,
+    struct err *err)
+{
+	const struct lock_wish wish = {
+	    .shared = shared,
+	    .steal = conf->steals,
+	    .wait_ns = conf->wait_lock_ns,
+	    .wait_foreign_ns = conf->wait_foreign_ns,
+	    .hurry = conf->hurry,
+	    .arg = conf->arg,
+	};
+
+	store->refresh_ns = clock_add(clock_now_ns(), LOCK_REFRESH_NS);
+	return lock_take_as(&store->lock, store->path, &wish, err);
+}
+
+static int
 open_path(struct store *store, const struct store_conf *conf, struct err *err)
 {
 	char *directory = resolve(store, conf->path, err);
@@ -286,10 +303,10 @@ open_path(struct store *store, const struct store_conf *conf, struct err *err)
 		err_set_errno(err, "cannot create %s", store->shown);
 		goto out;
 	}
-	if (lock_take(&store->lock, store->path, err) == -1 ||
+	network = fskind_network(directory);
+	if (take_lock(store, conf, network != NULL, err) == -1 ||
 	    open_file(store, directory, conf->create_only, err) == -1)
 		goto out;
-	network = fskind_network(directory);
 	if (network != NULL) {
 		store->mode = DB_NETWORK;
 		log_say(LOG_NOTE,

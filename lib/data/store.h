@@ -55,9 +55,12 @@ struct store_conf {
 				   answers; NULL: none (--no-db) */
 	bool create_only;	/* O_EXCL: a new file of a default name; an
 				   old one is ERR_SYSTEM with EEXIST */
-	bool resumes;	 /* the file must be there; its prompts are the list,
-			    whatever their ids, and other settings are meant */
-	bool extends;	 /* a list of which this is a part may have grown */
+	bool resumes; /* the file must be there; its prompts are the list,
+			 whatever their ids, and other settings are meant */
+	bool extends; /* a list of which this is a part may have grown */
+	bool steals;  /* the lock of another host */
+	int64_t wait_lock_ns;	 /* for whoever works on it */
+	int64_t wait_foreign_ns; /* on another host */
 	int patience_ms; /* at the start, for another program's lock; 0: 30 s
 			  */
 	/* Wait for that lock no longer? NULL: never in a hurry. */

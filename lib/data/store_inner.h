@@ -32,8 +32,9 @@ struct store {
 	struct sqlite3 *db; /* NULL: not open at the moment */
 	struct sqlite3_stmt *stmts[STMT_COUNT];
 	struct lock lock;
-	char *path;  /* real; NULL: temporary */
-	char *shown; /* as given, for people */
+	int64_t refresh_ns; /* when the lock is to be */
+	char *path;	    /* real; NULL: temporary */
+	char *shown;	    /* as given, for people */
 	enum db_mode mode;
 	enum schema_kind kind; /* as it was found */
 	bool resumes;	       /* as in store_conf */

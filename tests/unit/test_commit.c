@@ -53,6 +53,34 @@ nothing_is_told_before_the_commit(void **state)
 	room_free(&room);
 }
 
+/* Seconds since the lock file was touched. */
+static int64_t
+lock_age_s(void)
+{
+	struct stat st;
+
+	assert_int_equal(stat("runs.db.lock", &st), 0);
+	return time(NULL) - st.st_mtime;
+}
+
+static void
+other_hosts_see_that_it_lives(void **state)
+{
+	const struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+	int64_t now_ns = clock_now_ns();
+	struct room room;
+
+	(void)state;
+	room_init(&room, 3);
+	assert_int_equal(room_open(&room), 0);
+	assert_int_equal(utimensat(AT_FDCWD, "runs.db.lock", old, 0), 0);
+	store_commit(room.store, now_ns + 50 * CLOCK_S, false);
+	assert_true(lock_age_s() > 600);
+	store_commit(room.store, now_ns + 70 * CLOCK_S, false);
+	assert_true(lock_age_s() < 600);
+	room_free(&room);
+}
+
 static int64_t ticks_ns;
 
 /* A clock on which everything takes a millisecond. */
@@ -436,6 +464,7 @@ main(void)
 	    IN_SCRATCH(a_removed_database_is_made_again),
 	    IN_SCRATCH(a_replaced_database_is_saved_beside),
 	    IN_SCRATCH(a_removed_wal_is_saved),
+	    IN_SCRATCH(other_hosts_see_that_it_lives),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
