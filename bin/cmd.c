@@ -33,6 +33,8 @@ const struct cmd cmds[] = {
 	cmd_verify},
     {"merge", "merge -o OUT.db [--partial] [--json] DB ...",
 	"make one database of several with the same prompts", cmd_merge},
+    {"slurm-script", "slurm-script [options] [INPUT ...] [-- COMMAND ...]",
+	"print a batch script for Slurm that does such a run", cmd_slurm},
     {"version", "version", "print the versions of program and libraries",
 	cmd_version},
     {"help", "help [COMMAND]", "print this, or a command's options", cmd_help},
@@ -150,6 +152,17 @@ cmd_begin(struct opts *opts, enum opts_command command,
 	opts->conf.screen_fd = STDERR_FILENO;
 	opts->conf.result_fd = STDOUT_FILENO;
 	return true;
+}
+
+bool
+cmd_begin_words(struct opts *opts, enum opts_command command,
+    const char *const *words, int *status)
+{
+	struct llmill_err err = {0};
+
+	if (begin(opts, command, words, NULL, status, &err))
+		return true;
+	return refuse(&err, status);
 }
 
 int

@@ -20,6 +20,7 @@ struct cmd {
 extern const struct cmd cmds[]; /* ends with a NULL name */
 
 int cmd_run(const char *const *words);
+int cmd_slurm(const char *const *words);
 int cmd_resume(const char *const *words);
 int cmd_check(const char *const *words);
 int cmd_status(const char *const *words);
@@ -43,6 +44,10 @@ int cmd_refuse(const char *name);
  */
 bool cmd_begin(struct opts *opts, enum opts_command command,
     const char *const *words, const struct llmill_run_conf *base, int *status);
+
+/* Only read them, for a command that hands them on. */
+bool cmd_begin_words(struct opts *opts, enum opts_command command,
+    const char *const *words, int *status);
 
 /* Run what they ask for, say what went wrong. Gives the exit status. */
 int cmd_work_off(const struct opts *opts);

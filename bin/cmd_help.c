@@ -99,6 +99,11 @@ static const char *const abouts[] = {
 	"Shards that are missing or not finished, plans\nand answers that "
 	"differ are said and end it, unless --partial is given. Each\nDB is "
 	"only read.\n",
+    [OPTS_SLURM] =
+	"Prints a batch script for Slurm that does what llmill run would do "
+	"with these\noptions; with --shard auto/N as an array of N tasks, or "
+	"as one job with N nodes.\nA job whose time ends is queued again and "
+	"goes on; behind the last task one\ndatabase is made of all.\n",
 };
 
 void

@@ -29,6 +29,7 @@ static const char *const command_names[] = {
     [OPTS_RESUME] = "resume",
     [OPTS_MERGE] = "merge",
     [OPTS_EXPORT] = "export",
+    [OPTS_SLURM] = "slurm-script",
 };
 
 static const char *const group_names[OPTS_GROUP_COUNT] = {
@@ -57,6 +58,9 @@ opts_has(enum opts_command command, const struct opt *opt)
 	unsigned commands =
 	    opt->commands ? opt->commands : 1U << OPTS_RUN | 1U << OPTS_RESUME;
 
+	if (command == OPTS_SLURM)
+		commands |=
+		    (commands & 1U << OPTS_RUN) != 0 ? 1U << OPTS_SLURM : 0;
 	return (commands & 1U << command) != 0;
 }
 
@@ -70,8 +74,10 @@ opts_only_looks(enum opts_command command)
 const char *
 opts_word_name(enum opts_command command)
 {
-	return command == OPTS_RUN || command == OPTS_CHECK ? "input"
-							    : "database";
+	return command == OPTS_RUN || command == OPTS_CHECK ||
+		       command == OPTS_SLURM
+		   ? "input"
+		   : "database";
 }
 
 const char *
@@ -280,13 +286,22 @@ read_rest(struct reader *reader)
 	return 0;
 }
 
+/* Is the option no word of the run that the rest makes? */
+static bool
+is_left_out(const struct opts *opts, const struct opt *opt)
+{
+	if (opts->command == OPTS_SLURM)
+		return opt->commands == 1U << OPTS_SLURM;
+	return opt->part;
+}
+
 /* Keep the words from first on, up to the next one, for a run that does all.
  * Of a bundle that ends with such an option ("-qn2") its start is kept. */
 static int
 keep_words(struct reader *reader, const char *const *first)
 {
 	struct opts *opts = reader->opts;
-	bool part = reader->last && reader->last->part;
+	bool part = reader->last && is_left_out(opts, reader->last);
 	const char *letter;
 
 	for (; !part && first < reader->next; first++)

@@ -32,8 +32,9 @@ enum opts_command {
 	OPTS_RESUME = 4,
 	OPTS_MERGE = 5,
 	OPTS_EXPORT = 6,
+	OPTS_SLURM = 7, /* knows all that run knows */
 };
-#define OPTS_COMMAND_COUNT 7
+#define OPTS_COMMAND_COUNT 8
 
 /* Backends, as bits. */
 enum {
@@ -125,6 +126,8 @@ struct opts {
 	bool help;	  /* -h: nothing behind it was read */
 	bool watch;
 	bool partial;
+	bool one_job;
+	uint32_t at_once; /* 0: all */
 	bool per_worker;
 	const char *python; /* "MODULE:FUNCTION" */
 	const char *python_words[PYTHON_WORDS + 1];
@@ -141,7 +144,8 @@ struct opts {
 	const char *top_p;
 	const char *seed;
 	const char *const *child; /* COMMAND [ARG …], NULL none */
-	struct list rest; /* all words as typed, but those that choose a part */
+	struct list rest;   /* all words as typed, but those that choose a part;
+			       of a batch script: those of the run */
 	struct list inputs; /* of others than run: databases */
 	struct list prompts;
 	struct list params;

@@ -22,6 +22,7 @@
 #define OF_VERIFY (1U << OPTS_VERIFY)
 #define OF_MERGE (1U << OPTS_MERGE)
 #define OF_EXPORT (1U << OPTS_EXPORT)
+#define OF_SLURM (1U << OPTS_SLURM)
 #define OF_OUTPUT (OF_RUN | OF_RESUME | OF_EXPORT)
 #define OF_CALLS (OF_RUN | OF_RESUME | OF_CHECK) /* who calls the backend */
 
@@ -200,6 +201,24 @@ const struct opt opts_table[] = {
 	.synonyms = "--split --partition --array --num-shards --part",
 	.help = "have only the K-th of N shards of the list, K from 0; auto/N: "
 		"K by the batch system; {shard} in --db and -o is 003of016"},
+    {.name = "at-once",
+	.arg = "N",
+	.group = OPTS_INPUT,
+	.commands = OF_SLURM,
+	.kind = OPTS_COUNT,
+	AT(uint32_t, at_once),
+	.least = 1,
+	.most = UINT32_MAX,
+	.normal = "all",
+	.synonyms = "--array-limit --simultaneous --throttle",
+	.help = "so many tasks of the array at a time"},
+    {.name = "one-job",
+	.group = OPTS_INPUT,
+	.commands = OF_SLURM,
+	.kind = OPTS_FLAG,
+	AT(bool, one_job),
+	.synonyms = "--single-job --no-array --srun",
+	.help = "one job with a node for each shard, instead of an array"},
     {.name = "extend",
 	.group = OPTS_INPUT,
 	.commands = OF_RUN,

@@ -12,7 +12,7 @@
 #include "say.h"
 #include "value.h"
 
-#define MARK "{shard}"
+#define SHARDS_MOST 1000000
 #define TAKES                                                                  \
 	"--shard: \"%.80s\" is not allowed; it takes K/N, K from 0 to N-1, "   \
 	"or auto/N"
@@ -97,6 +97,24 @@ find_number(struct llmill_run_conf *conf, struct llmill_err *err)
 	    (unsigned)conf->shard_count, (unsigned)conf->shard_count);
 }
 
+int
+shard_read_auto(const char *text, uint32_t *count, struct llmill_err *err)
+{
+	uint64_t number;
+
+	*count = 0;
+	if (!text)
+		return 0;
+	if (strncmp(text, "auto/", 5) != 0 || !value_count(text + 5, &number) ||
+	    number < 1 || number > SHARDS_MOST)
+		return say_refuse(err,
+		    "--shard: \"%.80s\" is for one process; a batch script "
+		    "takes auto/N",
+		    text);
+	*count = (uint32_t)number;
+	return 0;
+}
+
 static int
 read_shard(
     struct llmill_run_conf *conf, const char *text, struct llmill_err *err)
@@ -108,7 +126,7 @@ read_shard(
 	bool automatic;
 
 	if (!slash || (size_t)(slash - text) >= sizeof(before) ||
-	    !value_count(slash + 1, &count) || count < 1 || count > 1000000)
+	    !value_count(slash + 1, &count) || count < 1 || count > SHARDS_MOST)
 		return say_refuse(err, TAKES, text);
 	memcpy(before, text, (size_t)(slash - text));
 	before[slash - text] = '\0';
@@ -125,17 +143,17 @@ static int
 expand(struct opts *opts, const char **path, struct llmill_err *err)
 {
 	const struct llmill_run_conf *conf = &opts->conf;
-	const char *mark = *path ? strstr(*path, MARK) : NULL;
+	const char *mark = *path ? strstr(*path, SHARD_MARK) : NULL;
 	char *text;
 
 	if (!mark)
 		return 0;
 	if (conf->shard_count == 0)
-		return say_refuse(
-		    err, MARK " in %s means nothing without --shard", *path);
+		return say_refuse(err,
+		    SHARD_MARK " in %s means nothing without --shard", *path);
 	if (asprintf(&text, "%.*s%03uof%03u%s", (int)(mark - *path), *path,
 		(unsigned)conf->shard, (unsigned)conf->shard_count,
-		mark + strlen(MARK)) < 0)
+		mark + strlen(SHARD_MARK)) < 0)
 		text = NULL;
 	*path = opts_own(opts, text, err);
 	return *path ? 0 : -1;
@@ -151,7 +169,7 @@ shard_settle(struct opts *opts, struct llmill_err *err)
 	if (opts->shard && !conf->db)
 		return say_refuse(err,
 		    "--shard wants a --db of its own for each, such as "
-		    "answers." MARK ".db");
+		    "answers." SHARD_MARK ".db");
 	if (conf->extend && !opts->shard)
 		return say_refuse(err,
 		    "--extend is for --shard; without it a list that only "

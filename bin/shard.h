@@ -12,4 +12,10 @@
  */
 int shard_settle(struct opts *opts, struct llmill_err *err);
 
+#define SHARD_MARK "{shard}"
+
+/* Read the N of auto/N where nobody knows yet which one it is; 0 for NULL.
+ * Fails LLMILL_EXIT_USAGE. */
+int shard_read_auto(const char *text, uint32_t *count, struct llmill_err *err);
+
 #endif

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "llmill_run.h"
 
@@ -99,6 +100,20 @@ struct llmill_merge_conf {
  */
 int llmill_merge(const struct llmill_merge_conf *conf, struct llmill_text *text,
     struct llmill_err *err);
+
+/* A run as a batch job; strings are lent. */
+struct llmill_slurm_conf {
+	const char *program;
+	const char *const *words; /* of the run, behind its name; NULL ends */
+	uint32_t shards;	  /* of --shard auto/N among them; 0: none */
+	uint32_t at_once;	  /* tasks of the array; 0: all */
+	bool one_job;	/* a node for each shard in one job, no array */
+	const char *db; /* of --db among them; NULL: there is none */
+};
+
+/* Make a batch script for Slurm. Gives LLMILL_EXIT_OK with text; else err. */
+int llmill_slurm_script(const struct llmill_slurm_conf *conf,
+    struct llmill_text *text, struct llmill_err *err);
 
 LLMILL_END
 

@@ -23,6 +23,7 @@
 #include "data/verify.h"
 #include "view/bulletin.h"
 #include "view/merged.h"
+#include "view/slurm_script.h"
 #include "view/status.h"
 
 void
@@ -274,5 +275,26 @@ llmill_merge(const struct llmill_merge_conf *conf, struct llmill_text *text,
 	else
 		merged_render(&merge, fd_columns(conf->result_fd), &out);
 	merge_free(&merge);
+	return give(text, &out, LLMILL_EXIT_OK, err);
+}
+
+int
+llmill_slurm_script(const struct llmill_slurm_conf *conf,
+    struct llmill_text *text, struct llmill_err *err)
+{
+	const struct slurm_script script = {
+	    .program = conf->program,
+	    .words = conf->words,
+	    .shards = conf->shards,
+	    .at_once = conf->at_once,
+	    .one_job = conf->one_job,
+	    .db = conf->db,
+	};
+	struct buf out;
+
+	err->text[0] = '\0';
+	*text = (struct llmill_text){0};
+	buf_init(&out, STATUS_MAX_BYTES);
+	slurm_script_put(&out, &script);
 	return give(text, &out, LLMILL_EXIT_OK, err);
 }
