@@ -343,7 +343,8 @@ def test_help_fits_the_window_and_goes_to_stdout(mill, words):
 
 def test_help_has_every_option_and_every_default(mill):
     text = "".join(mill.run("help", command).out
-                   for command in ("run", "status", "merge"))
+                   for command in ("run", "status", "merge",
+                                   "slurm-script"))
     for line in mill.run("help", "--list-options").out.splitlines():
         letter, name, *_ = line.split()
         assert name == "--" or f"{name}" in text

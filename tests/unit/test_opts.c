@@ -55,6 +55,17 @@ refuse_for(
 		fail_msg("\"%s\" does not say \"%s\"", err.text, text);
 }
 
+/* Gives the first command that knows the option. */
+static enum opts_command
+owner(const struct opt *opt)
+{
+	int command = 0;
+
+	while (!opts_has((enum opts_command)command, opt))
+		command++;
+	return (enum opts_command)command;
+}
+
 static void
 refuse(const char *const *words, const char *text)
 {
@@ -206,7 +217,8 @@ values_refuse_nan_negative_empty_and_trailing_garbage(void **state)
 		for (size_t j = 0; j < COUNT(bad); j++) {
 			snprintf(
 			    word, sizeof(word), "--%s=%s", opt->name, bad[j]);
-			refuse(WORDS(word), opts_label(opt, label));
+			refuse_for(
+			    owner(opt), WORDS(word), opts_label(opt, label));
 			snprintf(word, sizeof(word), "\"%s\"", bad[j]);
 			assert_non_null(strstr(err.text, word));
 		}
@@ -317,11 +329,8 @@ synonyms_are_unique_and_no_options(void **state)
 			char label[OPTS_LABEL_SIZE];
 
 			snprintf(name, sizeof(name), "%.*s", (int)size, at);
-			refuse_for(opts_has(OPTS_RUN, &opts_table[i]) ? OPTS_RUN
-				   : opts_has(OPTS_MERGE, &opts_table[i])
-				       ? OPTS_MERGE
-				       : OPTS_STATUS,
-			    WORDS(name), "did you mean ");
+			refuse_for(owner(&opts_table[i]), WORDS(name),
+			    "did you mean ");
 			opts_label(&opts_table[i], label);
 			if (!strstr(err.text, label))
 				fail_msg("%s: %s", name, err.text);
