@@ -455,6 +455,25 @@ db_is_broken(int code)
 	}
 }
 
+/* Is it the file system that knows no locks, or none between hosts? */
+static bool
+lacks_locks(int code)
+{
+	switch (code) {
+	case SQLITE_PROTOCOL: /* error 15: WAL on a network file system */
+	case SQLITE_IOERR_LOCK:
+	case SQLITE_IOERR_RDLOCK:
+	case SQLITE_IOERR_UNLOCK:
+	case SQLITE_IOERR_CHECKRESERVEDLOCK:
+	case SQLITE_IOERR_SHMLOCK:
+	case SQLITE_IOERR_SHMMAP:
+	case SQLITE_IOERR_SHMOPEN:
+		return true;
+	default:
+		return false;
+	}
+}
+
 int
 db_fail(struct err *err, struct sqlite3 *db, int code, const char *name)
 {
@@ -462,6 +481,11 @@ db_fail(struct err *err, struct sqlite3 *db, int code, const char *name)
 			       ? sqlite3_errmsg(db)
 			       : sqlite3_errstr(code);
 
+	if (lacks_locks(code))
+		return err_set(err, ERR_SYSTEM,
+		    "%s: this file system has no locks that hold (%s); put "
+		    "--db on another one, such as the node's own disk",
+		    name, says);
 	switch (code & 0xFF) {
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:

@@ -28,6 +28,10 @@ static const struct {
     {0x7461636F, "ocfs2"},
     {0x01021997, "9p"},
     {0x65735546, "fuse"},
+    {0x20030528, "orangefs"},
+    {0x6B414653, "afs"}, /* the kernel's own */
+    {0x73757245, "coda"},
+    {0x786F4256, "vboxsf"},
 };
 #define KIND_COUNT (sizeof kinds / sizeof *kinds)
 

@@ -218,9 +218,10 @@ say_failed(const struct lock *lock, struct err *err)
 {
 	if (errno == ENOSYS || errno == ENOLCK || errno == EOPNOTSUPP)
 		return err_set(err, ERR_SYSTEM,
-		    "%s: this file system has no locks (Lustre: mount it with "
-		    "-o flock); put --db on another one",
-		    lock->path);
+		    "%s: this file system has no locks (%s; Lustre: mount it "
+		    "with -o flock); put --db on another one, such as the "
+		    "node's own disk",
+		    lock->path, strerror(errno));
 	return err_set_errno(err, "cannot lock %s", lock->path);
 }
 

@@ -4,10 +4,11 @@
  *
  *	FAIL_WHILE	path; while it exists, calls fail
  *	FAIL_HITS	path; grows by one byte for each call that failed
- *	FAIL_CALLS	words: write read sync open truncate unlink, or malloc
- *			for all that SQLite asks for
+ *	FAIL_CALLS	words: write read sync open truncate unlink lock, or
+ *			malloc for all that SQLite asks for
  *	FAIL_ERRNO	number
- *	FAIL_PATH	part of the path of the files that are concerned
+ *	FAIL_PATH	part of the path of the files that are concerned; with
+ *			"$" behind, its end
  *	FAIL_FIRST	so many calls at most (default: all)
  *	FAIL_SHORT=1	half of what is written arrives
  */
@@ -24,6 +25,7 @@ static ssize_t (*real_pread)(int, void *, size_t, off_t);
 static int (*real_fsync)(int);
 static int (*real_fdatasync)(int);
 static int (*real_ftruncate)(int, off_t);
+static int (*real_fcntl)(int, int, ...);
 static int (*real_unlink)(const char *);
 static int (*real_open)(const char *, int, ...);
 static void *(*real_malloc)(size_t);
@@ -71,7 +73,13 @@ is_meant(const char *path)
 {
 	const char *part = getenv("FAIL_PATH");
 
-	return part == NULL || strstr(path, part) != NULL;
+	size_t size = part == NULL ? 0 : strlen(part);
+
+	if (size == 0 || part[size - 1] != '$')
+		return part == NULL || strstr(path, part) != NULL;
+	size--;
+	return strlen(path) >= size &&
+	       strncmp(path + strlen(path) - size, part, size) == 0;
 }
 
 /* Shall this call fail? Then errno is set and the hit counted. */
@@ -172,6 +180,40 @@ int
 ftruncate64(int fd, off_t size)
 {
 	return ftruncate(fd, size);
+}
+
+static bool
+is_lock(int command)
+{
+	return command == F_SETLK || command == F_GETLK ||
+	       command == F_OFD_SETLK || command == F_OFD_GETLK;
+}
+
+int
+fcntl(int fd, int command, ...)
+{
+	va_list args;
+	void *arg;
+
+	va_start(args, command);
+	arg = va_arg(args, void *);
+	va_end(args);
+	REAL(fcntl);
+	if (is_lock(command) && fails("lock", fd))
+		return -1;
+	return real_fcntl(fd, command, arg);
+}
+
+int
+fcntl64(int fd, int command, ...)
+{
+	va_list args;
+	void *arg;
+
+	va_start(args, command);
+	arg = va_arg(args, void *);
+	va_end(args);
+	return fcntl(fd, command, arg);
 }
 
 int
