@@ -18,8 +18,9 @@
 #define ASK_NS (10 * CLOCK_S) /* for a controller that does not answer */
 #define ANSWER_MAX_BYTES 4096
 
-bool
-batch_is_job(void)
+/* Are we in a batch job of any kind? */
+static bool
+is_job(void)
 {
 	static const char *const names[] = {"SLURM_JOB_ID", "PBS_JOBID",
 	    "LSB_JOBID", "OAR_JOB_ID", "FLUX_JOB_ID", "COBALT_JOBID",
@@ -29,6 +30,21 @@ batch_is_job(void)
 		if (getenv(names[i]) != NULL)
 			return true;
 	return false;
+}
+
+bool
+batch_is_login_node(void)
+{
+	static const char *const names[] = {
+	    "sbatch", "qsub", "bsub", "oarsub", "flux"};
+	char *path = NULL;
+
+	for (size_t i = 0;
+	     i < sizeof names / sizeof names[0] && path == NULL && !is_job();
+	     i++)
+		path = child_find(names[i]);
+	free(path);
+	return path != NULL;
 }
 
 /* Only digits: an array's task has a number of its own. */

@@ -12,7 +12,7 @@
  */
 int64_t batch_end_ms(void);
 
-/* Are we in a batch job of any kind? */
-bool batch_is_job(void);
+/* Is this a machine from which batch jobs are submitted, and we are in none? */
+bool batch_is_login_node(void);
 
 #endif

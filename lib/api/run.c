@@ -39,6 +39,7 @@
 #define RUN_LATE_AFTER (40 * CLOCK_MS)
 #define RUN_LATE_AFTER_COMMAND (250 * CLOCK_MS)
 #define RUN_DELAY_MAX (60 * CLOCK_S)
+#define RUN_LOGIN_WORKERS 64		 /* more deserve a batch job */
 #define RUN_JOB_MARGIN_MS INT64_C(60000) /* to save all before a job ends */
 #define RUN_WAIT_LATER (900 * CLOCK_S)
 
@@ -275,6 +276,18 @@ fill_coord(struct mill *mill, struct coord_conf *coord)
 	};
 }
 
+/* Others work there, too. */
+static void
+advise_on_login(const struct mill *mill)
+{
+	if (mill->conf->own_process &&
+	    mill->conf->workers > RUN_LOGIN_WORKERS && batch_is_login_node())
+		log_say(LOG_NOTE,
+		    "-j %u outside of a batch job: on a login node others have "
+		    "to bear it; llmill slurm-script prints a job",
+		    (unsigned)mill->conf->workers);
+}
+
 static int
 run_mill(struct mill *mill, struct err *err)
 {
@@ -285,6 +298,7 @@ run_mill(struct mill *mill, struct err *err)
 	mill->stats.workers = mill->conf->workers;
 	mill->stats.empty_lines = mill->input.empty_count;
 	mill->stats.bad_records = mill->input.bad_count;
+	advise_on_login(mill);
 	fill_coord(mill, &coord);
 	limits_of(mill->conf, mill->count, &coord.limits);
 	mill->coord = coord_new(&coord, err);
