@@ -13,7 +13,9 @@ _spec = importlib.util.spec_from_file_location(
 black_box = sys.modules["black_box"] = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(black_box)
 
+LLM_SERVER = ROOT / "tests/stub/llm_server.py"
 Mill, StubServer = black_box.Mill, black_box.StubServer
+until = black_box.until
 mill = black_box.mill
 stub = black_box.stub
 pytest_runtest_makereport = black_box.pytest_runtest_makereport

@@ -5,13 +5,16 @@ happens to its jobs."""
 import collections
 import contextlib
 import os
+import pathlib
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
 
-from conftest import Mill, StubServer, seen_from
+from cluster import free_ports
+from conftest import LLM_SERVER, Mill, StubServer, seen_from
 
 COUNT = 4000
 
@@ -152,6 +155,39 @@ def test_what_is_printed_is_a_script_for_any_shell(mill, shell, words):
     done = mill.run("slurm-script", "my in.txt", *words)
     assert done.status == 0 and done.err == "", done
     subprocess.run([shell, "-n", mill.write("job.sh", done.out)], check=True)
+
+
+README = pathlib.Path(__file__).resolve().parents[2] / "README.md"
+VLLM = """#!/bin/sh
+sleep 2
+exec {python} {server} --port {port} --log {log} --delay 0.05
+"""
+
+
+def test_a_server_in_the_same_job_as_the_readme_has_it(mill, cluster):
+    """The script stands in the README; vllm is a stub that starts slowly."""
+    text = README.read_text()
+    start = text.index("    #!/bin/sh\n    #SBATCH")
+    block = text[start:text.index("\n\n", start) + 1]
+    port, = free_ports(1)
+    assert block.count("8000") == 2
+    lines = [line[4:].replace("8000", str(port)).replace("--gres=gpu:1 ", "")
+             for line in block.splitlines()]
+    place = mill.aside / "bin"
+    place.mkdir()
+    log = mill.aside / "server.log"
+    (place / "vllm").write_text(VLLM.format(
+        python=sys.executable, server=LLM_SERVER, port=port, log=log))
+    (place / "vllm").chmod(0o755)
+    (place / "llmill").symlink_to(mill.program)
+    cluster.env["PATH"] = f"{place}:{cluster.env['PATH']}"
+    mill.write("prompts.txt", "".join(f"{text}\n" for text in texts(200)))
+    job = cluster.submit(mill.write("job.sh", "\n".join(lines) + "\n"))
+    assert cluster.wait(job) == {"0": "COMPLETED"}
+    assert mill.results("answers.db") == answers(200)
+    assert mill.sql("SELECT DISTINCT outcome FROM llm_attempts"
+                    " ORDER BY 1", db="answers.db") in (
+        [("no_server",), ("ok",)], [("ok",)])
 
 
 # --- what takes a minute or two, all at the same time ---
