@@ -387,6 +387,7 @@ begin_bulletin(struct mill *mill)
 
 	if (!store_is_shut(mill->store))
 		return;
+	share_put(prompts_share(mill->prompts), survey.shard);
 	(void)gethostname(survey.holder.host, sizeof(survey.holder.host) - 1);
 	clock_utc_text(survey.last.started_at, sizeof(survey.last.started_at));
 	mill->bulletin = bulletin_new(store_path(mill->store), &survey, NULL);

@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "data/look.h"
 #include "data/peek.h"
+#include "data/pin.h"
 #include "data/spill.h"
 #include "data/sql.h"
 
@@ -218,6 +219,7 @@ int
 survey_read(struct survey *survey, const char *path, struct err *err)
 {
 	struct span_of_work work = {0};
+	struct pin pin = {.share = SHARE_WHOLE};
 	int64_t runs = 0;
 	struct peek peek;
 	int code = SQLITE_OK;
@@ -233,12 +235,15 @@ survey_read(struct survey *survey, const char *path, struct err *err)
 	if (!survey->is_seed) {
 		code = read_last_run(&peek, &survey->last);
 		if (code == SQLITE_OK)
+			code = pin_read(&pin, peek.db);
+		if (code == SQLITE_OK)
 			code = db_number(peek.db, SQL_SURVEY_RUNS, &runs);
 		if (code == SQLITE_OK)
 			code = read_attempts(&peek, survey, &work);
 	}
 	if (code == SQLITE_OK)
 		code = read_results(&peek, survey);
+	share_put(pin.share, survey->shard);
 	survey->runs = (uint64_t)runs;
 	survey->cut_short = survey->attempts_by[OUTCOME_LENGTH];
 	settle_last_run(survey, &work);

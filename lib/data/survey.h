@@ -7,6 +7,7 @@
 
 #include "base/hist.h"
 #include "data/lock.h"
+#include "data/share.h"
 #include "wire/outcome.h"
 
 struct err;
@@ -43,7 +44,8 @@ struct survey_run {
 struct survey {
 	const char *name; /* lent */
 	bool is_seed;	  /* made by the seed, never worked on by us */
-	uint64_t total;	  /* prompts */
+	char shard[SHARE_TEXT_BYTES]; /* "3/16"; "": of no list */
+	uint64_t total;		      /* prompts */
 	uint64_t answered;
 	uint64_t failed;
 	uint64_t open;

@@ -86,6 +86,8 @@ put_head(
 	    text_count(survey->answered, text, sizeof(text)));
 	line_add(list, survey->failed, "failed", "failed");
 	line_add(list, survey->open, "open", "open");
+	if (survey->shard[0] != '\0')
+		buf_printf(list, "; shard %s of a list", survey->shard);
 	flush(page, "prompts:", list);
 	line_add(list, survey->cut_short, "answer ended at its token limit",
 	    "answers ended at their token limit");
@@ -255,6 +257,7 @@ put_json_run(struct buf *out, const struct survey *survey)
 	const struct survey_run *run = &survey->last;
 	int64_t took_ns = run->took_ms * CLOCK_MS;
 
+	json_put_text(out, "shard", known(survey->shard));
 	put_count(out, "runs", survey->runs);
 	json_put_key(out, "last_run");
 	if (run->id == 0) {

@@ -72,6 +72,17 @@ def test_a_shard_goes_on_and_is_resumed_without_its_input(mill):
         ("1/3",)]
 
 
+def test_status_says_which_shard_it_is(mill):
+    shard(mill, "1/3", db="x.db")
+    done = mill.run("status", "x.db")
+    assert "3: 3 answered; shard 1/3 of a list" in done.out, done
+    done = mill.run("status", "--json", "x.db")
+    assert json.loads(done.out)["shard"] == "1/3"
+    mill.run("run", "in.txt", "--backend", "echo", "--db", "y.db")
+    assert json.loads(mill.run("status", "--json", "y.db").out)[
+        "shard"] is None
+
+
 def test_a_shard_with_no_prompt_is_nothing_to_do(mill):
     done = shard(mill, "3/4", count=2)
     assert done.status == 0, done
