@@ -78,6 +78,7 @@ class Cluster:
         """work: where jobs run; env: what they see."""
         self.place, self.work = pathlib.Path(place), work
         self.conf = self.place / "slurm.conf"
+        self.pending = {}  # since when a job is queued again
         self.env = {**env, "PATH": SBIN, "SLURM_CONF": str(self.conf)}
 
     def __enter__(self):
@@ -195,13 +196,17 @@ class Cluster:
                 for facts in self.facts(job)}
 
     def release(self, job):
-        """A job that was queued again is held for two minutes."""
+        """A job that was queued again is held for two minutes. Not at once:
+        within the same second its node still refuses it."""
         for facts in self.facts(job):
-            if facts["JobState"] == "PENDING" and int(facts["Restarts"]) > 0:
+            one = facts["JobId"]
+            if facts["JobState"] != "PENDING" or facts["Restarts"] == "0":
+                self.pending.pop(one, None)
+            elif time.monotonic() - self.pending.setdefault(
+                    one, time.monotonic()) > 2:
                 subprocess.run(
-                    ["scontrol", "update", f"JobId={facts['JobId']}",
-                     "StartTime=now"], env=self.env, check=False,
-                    capture_output=True)
+                    ["scontrol", "update", f"JobId={one}", "StartTime=now"],
+                    env=self.env, check=False, capture_output=True)
 
     def wait(self, job, seconds=120):
         """Until all its tasks are through. Gives their states."""
