@@ -66,7 +66,7 @@ coord_new(const struct coord_conf *conf, struct err *err)
 		coord_free(coord);
 		return NULL;
 	}
-	coord->last_begin_ns = CLOCK_NEVER;
+	coord->too_late_ns = CLOCK_NEVER;
 	coord->signals_watch.fd = -1;
 	coord->stop_watch.fd = -1;
 	coord->watch.progress = conf->progress;
@@ -262,7 +262,7 @@ next_moment(struct coord *coord)
 	if (coord->phase != STOP_NONE)
 		return then_ns;
 	then_ns = earlier(then_ns, route_gives_up_ns(&coord->route));
-	then_ns = earlier(then_ns, coord->last_begin_ns);
+	then_ns = earlier(then_ns, coord->too_late_ns);
 	return earlier(then_ns, hand_out_due_ns(coord));
 }
 

@@ -35,7 +35,8 @@ struct coord {
 	bool continued;	       /* SIGCONT came */
 	enum stop_phase phase; /* that we have acted on */
 	int64_t now_ns;
-	int64_t last_begin_ns; /* of a call that ends before the deadline */
+	int64_t too_late_ns;   /* to begin a call before the deadline; with none
+				  to   begin: to end those that are out */
 	int64_t call_ns;       /* that it most likely takes, */
 	int64_t call_known_ns; /* looked up again then */
 	bool no_memory;

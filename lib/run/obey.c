@@ -45,20 +45,22 @@ obey_deadline(struct coord *coord)
 {
 	int64_t left_ns =
 	    (coord->conf.deadline_wall_ms - clock_wall_ms()) * CLOCK_MS;
-	int64_t most_ns = call_ns(coord, left_ns);
+	bool begins = sched_left(coord->sched) > sched_out(coord->sched);
 	char reason[128];
 	char at[32];
 
 	coord->conf.stop->deadline_ns = coord->now_ns + left_ns;
-	coord->last_begin_ns = coord->now_ns + left_ns - most_ns;
-	if (coord->phase != STOP_NONE || coord->now_ns < coord->last_begin_ns ||
-	    sched_left(coord->sched) == sched_out(coord->sched))
+	coord->too_late_ns = coord->conf.stop->deadline_ns;
+	if (begins)
+		coord->too_late_ns -= call_ns(coord, left_ns);
+	if (coord->phase != STOP_NONE || coord->now_ns < coord->too_late_ns)
 		return;
 	clock_wall_text_of(
 	    coord->conf.deadline_wall_ms, "%H:%M:%S", at, sizeof(at));
-	snprintf(reason, sizeof(reason),
-	    "the deadline at %s is near: another call would not end before it",
-	    at);
+	snprintf(reason, sizeof(reason), "the deadline at %s %s", at,
+	    begins && left_ns > 0
+		? "is near: another call would not end before it"
+		: "has come");
 	stop_ask(coord->conf.stop, STOP_EXIT_EARLY, reason);
 }
 

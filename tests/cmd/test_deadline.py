@@ -62,6 +62,31 @@ def test_what_is_cut_short_is_not_charged(mill):
     assert mill.results("x.db") == [f"p{n}" for n in range(6)]
 
 
+def test_the_last_calls_are_cut_short_too_and_waited_for_asleep(mill):
+    """With nothing left to begin the deadline is still one."""
+    running = start(mill, "--deadline", "+3s", ms=60_000, count=4)
+    until(lambda: (mill.dir / "x.db").exists(), "it runs")
+    time.sleep(2)
+    with open(f"/proc/{running.pid}/schedstat", encoding="ascii") as file:
+        assert int(file.read().split()[0]) < 500_000_000
+    done = running.wait()
+    assert done.status == 75, done
+    assert "the deadline at " in done.err and " has come" in done.err
+    assert done.seconds < 5
+    assert outcomes(mill) == {"interrupted": 4}
+    assert mill.results("x.db") == [None] * 4
+
+
+def test_a_reader_of_the_output_is_not_waited_for_beyond_it(mill):
+    words, _ = mill.pipe("out")
+    mill.write("in.txt", "x" * 100_000 + "\n")
+    done = mill.start("run", "in.txt", "--backend", "echo", "--db", "x.db",
+                      "-o", "-", "--deadline", "+2s", before=words).wait()
+    assert done.status == 75 and " has come" in done.err, done
+    assert 1 < done.seconds < 4
+    assert len(mill.results("x.db")[0]) == 100_000
+
+
 def test_a_warning_drains_until_the_deadline(mill):
     running = start(mill, "--deadline", "+3s", ms=60_000, count=8)
     until(lambda: (mill.dir / "x.db").exists(), "it runs")
