@@ -11,7 +11,9 @@
 #define MINUTE_MS (60 * SECOND_MS)
 #define HOUR_MS (60 * MINUTE_MS)
 #define DAY_MS (24 * HOUR_MS)
-#define DIGITS_MOST 12 /* of a number: nothing overflows */
+#define DIGITS_MOST 12		 /* of a number: in seconds nothing overflows */
+#define SPAN_DIGITS 9		 /* nor in days */
+#define MOST_MS (36525 * DAY_MS) /* from now on: then not even in ns */
 
 /* Take a number from the text. Gives false when there is none, or more digits
  * than make sense. */
@@ -66,7 +68,7 @@ read_span(const char *text, int64_t *span_ms)
 	int64_t seconds;
 	int64_t number;
 
-	if (take_number(&at, DIGITS_MOST, &number))
+	if (take_number(&at, SPAN_DIGITS, &number))
 		for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
 			if (strcmp(at, units[i].unit) == 0) {
 				*span_ms = number * units[i].ms;
@@ -146,24 +148,30 @@ read_date(const char *text, int64_t *moment_ms)
 	       then.tm_mday == back.tm_mday;
 }
 
-bool
-moment_read(const char *text, int64_t now_ms, int64_t *moment_ms)
+static bool
+read_any(const char *text, int64_t now_ms, int64_t *moment_ms)
 {
-	int64_t span_ms;
+	int64_t number;
 
-	if (*text == '@') {
-		text++;
-		if (!take_number(&text, DIGITS_MOST, &span_ms) || *text != '\0')
+	if (take_byte(&text, '@')) {
+		if (!take_number(&text, DIGITS_MOST, &number) || *text != '\0')
 			return false;
-		*moment_ms = span_ms * SECOND_MS;
+		*moment_ms = number * SECOND_MS;
 		return true;
 	}
-	if (*text == '+') {
-		if (!read_span(text + 1, &span_ms))
+	if (take_byte(&text, '+')) {
+		if (!read_span(text, &number))
 			return false;
-		*moment_ms = now_ms + span_ms;
+		*moment_ms = now_ms + number;
 		return true;
 	}
 	return read_clock(text, now_ms, moment_ms) ||
 	       read_date(text, moment_ms);
+}
+
+bool
+moment_read(const char *text, int64_t now_ms, int64_t *moment_ms)
+{
+	return read_any(text, now_ms, moment_ms) &&
+	       *moment_ms - now_ms <= MOST_MS;
 }

@@ -14,6 +14,8 @@
  *	@1795632600		seconds since 1970
  *	+8h  +30m  +08:00:00	from now on: s, m, h, d or plain seconds
  *	+1-12:00:00		days, as Slurm writes them
+ *
+ * None is more than a hundred years ahead.
  */
 bool moment_read(const char *text, int64_t now_ms, int64_t *moment_ms);
 
