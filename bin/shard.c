@@ -66,6 +66,7 @@ take_source(const struct source *source, struct llmill_run_conf *conf,
 	const char *tasks = look(source->count);
 	uint32_t count = conf->shard_count;
 	uint64_t number;
+	uint64_t all;
 
 	if (!value_count(text, &number) || number < source->least ||
 	    number - source->least >= count)
@@ -73,12 +74,11 @@ take_source(const struct source *source, struct llmill_run_conf *conf,
 		    "$%s is \"%.40s\": --shard auto/%u wants %u to %u%s",
 		    source->index, text, (unsigned)count, source->least,
 		    (unsigned)count - 1 + source->least, source->how);
-	if (tasks && (!value_count(tasks, &number) || number != count))
+	if (tasks && (!value_count(tasks, &all) || all != count))
 		return say_refuse(err,
 		    "$%s is \"%.40s\", but --shard auto/%u wants %u tasks, or "
 		    "some shards are nobody's",
 		    source->count, tasks, (unsigned)count, (unsigned)count);
-	value_count(text, &number);
 	conf->shard = (uint32_t)number - source->least;
 	return 0;
 }

@@ -20,7 +20,7 @@ struct err;
  * Open is NULL, also where a seed's database had '' or 'NA'.
  */
 #define MERGE_SHOWN 20 /* conflicts listed; the rest is counted */
-#define MERGE_LACKING_BYTES 65536
+#define MERGE_LACKING_BYTES ((size_t)16 << 20) /* for a million shards */
 
 /* Two databases answer one prompt with different texts. Names are lent. */
 struct merge_conflict {

@@ -16,6 +16,7 @@
 #include "data/plan.h"
 
 #define LINE_BYTES 1024
+#define SHOWN_BYTES 240 /* of a list of shards in a sentence */
 
 enum shard_state {
 	SHARD_MISSING = 0,
@@ -146,16 +147,17 @@ belong_together(
 	return false;
 }
 
-/* Append "3,7,9-12": the numbers of those that are not finished. */
+/* Append "3,7,9-12": the numbers of those that have not come so far. */
 static void
-put_lacking(struct buf *list, const uint8_t *states, uint32_t count)
+put_before(struct buf *list, const uint8_t *states, uint32_t count,
+    enum shard_state state)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t last = i;
 
-		if (states[i] == SHARD_FINISHED)
+		if (states[i] >= state)
 			continue;
-		while (last + 1 < count && states[last + 1] != SHARD_FINISHED)
+		while (last + 1 < count && states[last + 1] < state)
 			last++;
 		buf_printf(
 		    list, "%s%u", list->size > 0 ? "," : "", (unsigned)i);
@@ -171,22 +173,21 @@ complain_of_missing(struct merger *merger, const uint8_t *states,
 {
 	struct buf list;
 	uint32_t missing = 0;
-	uint8_t *is_there = calloc(count + (size_t)1, 1);
+	int shown;
 
-	if (is_there == NULL)
-		return;
-	for (uint32_t i = 0; i < count; i++) {
+	for (uint32_t i = 0; i < count; i++)
 		missing += states[i] == SHARD_MISSING;
-		is_there[i] =
-		    states[i] == SHARD_MISSING ? SHARD_MISSING : SHARD_FINISHED;
-	}
+	if (missing == 0)
+		return;
 	buf_init(&list, MERGE_LACKING_BYTES);
-	put_lacking(&list, is_there, count);
-	free(is_there);
-	if (missing > 0)
-		complain(merger, "%u of %u shards %s missing: %.800s",
-		    (unsigned)missing, (unsigned)shares,
-		    missing == 1 ? "is" : "are", buf_span(&list).data);
+	put_before(&list, states, count, SHARD_UNFINISHED);
+	shown = (int)list.size;
+	if (shown > SHOWN_BYTES)
+		for (shown = SHOWN_BYTES; list.data[shown - 1] != ',';)
+			shown--;
+	complain(merger, "%u of %u shards %s missing: %.*s%s",
+	    (unsigned)missing, (unsigned)shares, missing == 1 ? "is" : "are",
+	    shown, buf_span(&list).data, (size_t)shown < list.size ? "…" : "");
 	buf_free(&list);
 }
 
@@ -240,7 +241,7 @@ check_shards(struct merger *merger, struct err *err)
 		return err_set_memory(err, "shards");
 	survey(merger, states, count);
 	complain_of_missing(merger, states, count, base->pin.share.count);
-	put_lacking(&merger->merge->lacking, states, count);
+	put_before(&merger->merge->lacking, states, count, SHARD_FINISHED);
 	free(states);
 	return 0;
 }
@@ -254,10 +255,16 @@ refuse(const struct merger *merger, struct err *err)
 
 	if (merger->conf->partial || merger->complaints == 0)
 		return 0;
+	/* Half a list would be taken for all of it. */
+	if (lacking->size > SHOWN_BYTES)
+		return err_set(err, ERR_INPUT,
+		    "%s was not made; --partial merges what there is, and with "
+		    "--json lists the shards that are left (shards_lacking)",
+		    merger->conf->path);
 	if (lacking->size > 0)
 		return err_set(err, ERR_INPUT,
-		    "%s was not made; `sbatch --array=%.600s` of the same job "
-		    "does what is left, --partial merges what there is",
+		    "%s was not made; `sbatch --array=%s` of the same job does "
+		    "what is left, --partial merges what there is",
 		    merger->conf->path, lacking->data);
 	return err_set(err, ERR_INPUT,
 	    "%s was not made; --partial makes it all the same",

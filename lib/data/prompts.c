@@ -279,16 +279,16 @@ block_put_head(struct region *block, const struct record *record)
 	region_put(block, record->body.data, record->body.size);
 }
 
-/* Does the record belong to another part? It is counted in any case. */
+/* Count a record of the list. Gives whether it is one of ours. */
 static bool
-is_dropped(struct prompts *prompts, const struct record *record)
+count_record(struct prompts *prompts, const struct record *record)
 {
 	uint64_t number = prompts->seen++;
 
 	if (!prompts->drops)
-		return false;
+		return true;
 	digest_record(&prompts->digest, record);
-	return number % prompts->share.count != prompts->share.number;
+	return number % prompts->share.count == prompts->share.number;
 }
 
 int
@@ -308,7 +308,7 @@ prompts_add(
 	if (prompts->seen == COUNT_MAX)
 		return err_set(err, ERR_INPUT,
 		    "more than %u prompts in one list", COUNT_MAX);
-	if (is_dropped(prompts, record))
+	if (!count_record(prompts, record))
 		return 0;
 	if (region_reserve(block, size) == -1 ||
 	    region_reserve(&prompts->table, sizeof offset) == -1)

@@ -242,6 +242,22 @@ def test_missing_and_unfinished_shards_are_said_with_what_does_them(mill):
     assert mill.results("all.db") == texts(40)
 
 
+def test_a_list_of_shards_too_long_for_a_line_is_not_cut_to_a_wrong_one(mill):
+    mill.write("in.txt", "".join(f"{text}\n" for text in texts(240)))
+    for number in range(0, 240, 2):
+        mill.run("run", "in.txt", "--backend", "echo", "--shard",
+                 f"{number}/240", "--db", "a.{shard}.db")
+    lacking = ",".join(str(number) for number in range(1, 240, 2))
+    done = merge(mill)
+    assert done.status == 65 and "sbatch" not in done.err, done
+    assert "120 of 240 shards are missing: 1,3,5," in done.err
+    shown = done.err.split("missing: ")[1].split("…")[0]
+    assert lacking.startswith(shown) and shown.endswith(",")
+    assert "with --json lists the shards that are left" in done.err
+    done = merge(mill, "--partial", "--json")
+    assert json.loads(done.out)["shards_lacking"] == lacking
+
+
 def test_shards_that_have_no_prompt_are_not_missing(mill):
     for number in range(3):
         assert shard(mill, f"{number}/3", count=2).status == 0
