@@ -5,7 +5,6 @@
  */
 #include "api/batch.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,14 +36,16 @@ batch_is_login_node(void)
 {
 	static const char *const names[] = {
 	    "sbatch", "qsub", "bsub", "oarsub", "flux"};
-	char *path = NULL;
+	bool submits = false;
 
-	for (size_t i = 0;
-	     i < sizeof names / sizeof names[0] && path == NULL && !is_job();
-	     i++)
-		path = child_find(names[i]);
-	free(path);
-	return path != NULL;
+	for (size_t i = 0; i < sizeof names / sizeof names[0] && !submits;
+	     i++) {
+		char *path = child_find(names[i]);
+
+		submits = path != NULL;
+		free(path);
+	}
+	return submits && !is_job();
 }
 
 /* Only digits: an array's task has a number of its own. */
@@ -82,10 +83,13 @@ batch_end_ms(void)
 {
 	const char *end = getenv("SLURM_JOB_END_TIME");
 	const char *job = getenv("SLURM_JOB_ID");
-	int64_t seconds;
+	char moment[32];
+	int64_t end_ms;
 
-	if (end != NULL && is_plain(end) &&
-	    sscanf(end, "%12" SCNd64, &seconds) == 1)
-		return seconds * 1000;
+	if (end != NULL) {
+		snprintf(moment, sizeof moment, "@%s", end);
+		if (moment_read(moment, clock_wall_ms(), &end_ms))
+			return end_ms;
+	}
 	return job != NULL && is_plain(job) ? ask_slurm(job) : 0;
 }

@@ -265,7 +265,7 @@ fill_coord(struct mill *mill, struct coord_conf *coord)
 	    .used_failures = mill->counts.failed,
 	    .estimate = estimate_tokens,
 	    .estimate_arg = &mill->backend.chat,
-	    .deadline_wall_ms = find_deadline(mill),
+
 	    .wait_server_first_ns = mill_wait_first_ns(mill),
 	    .wait_server_later_ns = wait_ns < 0 ? RUN_WAIT_LATER : wait_ns,
 	    .signals = &mill->signals,
@@ -300,6 +300,7 @@ run_mill(struct mill *mill, struct err *err)
 	mill->stats.bad_records = mill->input.bad_count;
 	advise_on_login(mill);
 	fill_coord(mill, &coord);
+	coord.deadline_wall_ms = find_deadline(mill);
 	limits_of(mill->conf, mill->count, &coord.limits);
 	mill->coord = coord_new(&coord, err);
 	if (mill->coord == NULL)

@@ -207,7 +207,46 @@ hold(struct child *child, struct pipes *pipes)
 	return child->pid_fd == -1 ? -1 : 0;
 }
 
-static void bury(struct child *child, bool sweeps);
+void
+child_signal(struct child *child, int signal_number)
+{
+	reap_signal_group(child->pid, signal_number);
+}
+
+bool
+child_wait(struct child *child, int wait_ms, struct death *death)
+{
+	struct pollfd process = {.fd = child->pid_fd, .events = POLLIN};
+	enum reap_state state;
+
+	poll(&process, 1, wait_ms);
+	state = reap_look(child->pid_fd, death);
+	MUST(state != REAP_UNKNOWN);
+	return state == REAP_DEAD;
+}
+
+/* sweeps: with all that it left behind, which is all that we have. */
+static void
+bury(struct child *child, bool sweeps)
+{
+	struct death death;
+
+	if (child->pid != -1) {
+		child_signal(child, SIGKILL);
+		/* Its own corpse first: mostly there is nobody else, and the
+		 * sweep need not look for them. */
+		if (child->pid_fd != -1 &&
+		    child_wait(child, CHILD_END_MS, &death))
+			reap_bury(child->pid_fd);
+		if (sweeps)
+			reap_sweep(NULL, NULL, CHILD_END_MS, NULL);
+		child->pid = -1;
+	}
+	fd_close(&child->pid_fd);
+	fd_close(&child->stdin_fd);
+	fd_close(&child->stdout_fd);
+	fd_close(&child->stderr_fd);
+}
 
 static int
 start(struct child *child, const char *path, const char *const *argv,
@@ -254,46 +293,6 @@ child_start(struct child *child, const char *path, const char *const *argv,
 }
 
 void
-child_signal(struct child *child, int signal_number)
-{
-	reap_signal_group(child->pid, signal_number);
-}
-
-bool
-child_wait(struct child *child, int wait_ms, struct death *death)
-{
-	struct pollfd process = {.fd = child->pid_fd, .events = POLLIN};
-	enum reap_state state;
-
-	poll(&process, 1, wait_ms);
-	state = reap_look(child->pid_fd, death);
-	MUST(state != REAP_UNKNOWN);
-	return state == REAP_DEAD;
-}
-
-static void
-bury(struct child *child, bool sweeps)
-{
-	struct death death;
-
-	if (child->pid != -1) {
-		child_signal(child, SIGKILL);
-		/* Its own corpse first: mostly there is nobody else, and the
-		 * sweep need not look for them. */
-		if (child->pid_fd != -1 &&
-		    child_wait(child, CHILD_END_MS, &death))
-			reap_bury(child->pid_fd);
-		if (sweeps)
-			reap_sweep(NULL, NULL, CHILD_END_MS, NULL);
-		child->pid = -1;
-	}
-	fd_close(&child->pid_fd);
-	fd_close(&child->stdin_fd);
-	fd_close(&child->stdout_fd);
-	fd_close(&child->stderr_fd);
-}
-
-void
 child_bury(struct child *child)
 {
 	bury(child, true);
@@ -307,7 +306,7 @@ hear_out(int fd, int64_t until_ns, struct buf *answer)
 	int left_ms;
 
 	while ((left_ms = clock_wait_ms(clock_now_ns(), until_ns)) > 0 &&
-	       (poll(&look, 1, left_ms) == 0 ||
+	       (poll(&look, 1, left_ms) <= 0 ||
 		   fd_read(fd, answer, ANSWER_STEP_BYTES) > 0))
 		continue;
 }

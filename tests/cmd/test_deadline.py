@@ -106,6 +106,14 @@ def test_a_slurm_job_has_its_end_for_a_deadline(mill):
     assert "deadline is" not in done.err, done
 
 
+@pytest.mark.parametrize("end", ["4294967295", "99999999999999", "soon", "-1",
+                                 ""])
+def test_an_end_that_is_no_moment_is_none(mill, end):
+    done = start(mill, ms=1, count=3, env={"SLURM_JOB_END_TIME": end}).wait()
+    assert done.status == 0, done
+    assert mill.results("x.db") == ["p0", "p1", "p2"]
+
+
 def test_an_old_slurm_is_asked_once(mill):
     then = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() + 62))
     env, log = squeue(mill, f"echo {then}")

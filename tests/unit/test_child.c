@@ -282,6 +282,50 @@ child_dies_with_its_worker(void **state)
 	assert_int_equal(apart_run(parent_dies, NULL), 0);
 }
 
+/* What a host has started before is its own, however the question ends. */
+static void
+questions(void *arg)
+{
+	const char *const nobody[] = {"no-such-command", NULL};
+	const char *const no_program[] = {"./empty", NULL};
+	pid_t other = fork();
+	struct buf answer;
+	int64_t begin_ns;
+
+	(void)arg;
+	if (other == 0)
+		for (;;)
+			pause();
+	buf_init(&answer, 100);
+	NEED(
+	    child_ask(SHELL("cat; echo one; echo two"), CLOCK_S, &answer) == 0);
+	NEED(span_equals(buf_span(&answer), span_of("one\ntwo\n")));
+	buf_clear(&answer);
+	begin_ns = clock_now_ns();
+	NEED(child_ask(
+		 SHELL("echo half; exec sleep 60"), CLOCK_S / 4, &answer) == 0);
+	NEED(span_equals(buf_span(&answer), span_of("half\n")));
+	NEED(clock_now_ns() - begin_ns < 2 * CLOCK_S);
+	buf_clear(&answer);
+	NEED(child_ask(nobody, CLOCK_S, &answer) == -1);
+	NEED(mkdir("questions", 0700) == 0 && chdir("questions") == 0);
+	fd_close(&(int){open("empty", O_CREAT | O_WRONLY, 0700)});
+	NEED(child_ask(no_program, CLOCK_S, &answer) == 0);
+	NEED(answer.size == 0);
+	NEED(unlink("empty") == 0 && rmdir("../questions") == 0);
+	buf_free(&answer);
+	NEED(waitpid(-1, NULL, WNOHANG) == 0); /* only the other, alive */
+	NEED(kill(other, SIGKILL) == 0 && waitpid(other, NULL, 0) == other);
+	NEED(apart_is_childless());
+}
+
+static void
+child_ask_hears_in_time_and_touches_nobody_else(void **state)
+{
+	(void)state;
+	assert_int_equal(apart_run(questions, NULL), 0);
+}
+
 int
 main(void)
 {
@@ -295,6 +339,7 @@ main(void)
 	    cmocka_unit_test(child_bury_leaves_no_process),
 	    cmocka_unit_test(child_bury_kills_at_once_what_still_lives),
 	    cmocka_unit_test(child_dies_with_its_worker),
+	    cmocka_unit_test(child_ask_hears_in_time_and_touches_nobody_else),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
