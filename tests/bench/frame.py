@@ -15,6 +15,7 @@ import shutil
 import socket
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -188,25 +189,33 @@ def in_turn(*sides, turns=TURNS):
 def machine():
     def said(*command):
         try:
-            return subprocess.run(command, capture_output=True, text=True,
-                                  check=False).stdout.split("\n")[0]
+            return subprocess.run(
+                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                text=True, check=False).stdout.split("\n")[0]
         except OSError:
             return "none"
 
     model = next((line.split(":", 1)[1].strip() for line in open(
         "/proc/cpuinfo") if line.startswith("model name")), "?")
-    return {"cpus": os.cpu_count(), "cpu": model,
+    return {"command": " ".join(["bench.py", *sys.argv[1:]]),
+            "turns": TURNS, "cpus": os.cpu_count(), "cpu": model,
             "kernel": platform.release(), "date": time.strftime("%Y-%m-%d"),
             "llmill": said(str(PROGRAM), "version"),
-            "nginx": subprocess.run(
-                ["/usr/sbin/nginx", "-v"], capture_output=True,
-                text=True, check=False).stderr.strip()}
+            "nginx": said("/usr/sbin/nginx", "-v"),
+            "python": platform.python_version(),
+            "aiohttp": said("/usr/bin/python3", "-c",
+                            "import aiohttp; print(aiohttp.__version__)"),
+            "parallel": said("parallel", "--version"),
+            "curl": said("curl", "--version"),
+            "valgrind": said("valgrind", "--version")}
 
 
 def show(figures):
     """Print the table; keep it as JSON in build/bench.json."""
     facts = machine()
-    print("\n" + ", ".join(f"{key}: {value}" for key, value in facts.items()))
+    print()
+    for key, value in facts.items():
+        print(f"{key}: {value}")
     for figure in figures:
         mark = "" if figure.mark is None else \
             f"{'>=' if figure.least else '<='} {figure.mark:g}"

@@ -414,6 +414,29 @@ def test_a_low_soft_limit_of_open_files_is_raised_for_it_alone(mill):
     assert mill.results("x.db") == prompts
 
 
+def test_4096_workers_fit_into_20000_open_files(mill):
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 20_000:
+        pytest.skip("fewer open files allowed here")
+    prompts = numbers(mill, 4096)
+
+    def limit(hard):
+        return lambda: resource.setrlimit(
+            resource.RLIMIT_NOFILE, (1024, hard))
+
+    args = ["run", "p", "-j", "4096", "--db", "x.db", "--backend",
+            "echo:ms=4000"]
+    done = mill.run(*args, preexec=limit(16_000))
+    assert done.status == 71, done
+    assert "-j 4096: 16448 open files are needed, but the hard limit is" \
+        " 16000 (ulimit -Hn)" in done.err
+    assert os.listdir(mill.dir) == ["p"]
+    done = mill.run(*args, preexec=limit(20_000))
+    assert done.status == 0, done
+    assert mill.results("x.db") == prompts
+    assert mill.sql("SELECT count(DISTINCT worker) FROM llm_attempts",
+                    db="x.db") == [(4096,)]
+
+
 def test_children_from_before_are_left_alone(mill):
     # As in: vllm serve … & exec llmill run …
     mill.script("begin", """
