@@ -127,8 +127,8 @@ backend_check(const struct opts *opts, struct llmill_err *err)
 {
 	char label[OPTS_LABEL_SIZE];
 
-	for (size_t i = 0; i < opts_count; i++) {
-		const struct opt *opt = &opts_table[i];
+	for (size_t i = 0; opts_at(i); i++) {
+		const struct opt *opt = opts_at(i);
 
 		if (!opts_has_given(opts, opt))
 			continue;

@@ -42,10 +42,10 @@ print_group(enum opts_command command, enum opts_group group)
 {
 	bool first = true;
 
-	for (size_t i = 0; i < opts_count; i++) {
-		const struct opt *opt = &opts_table[i];
+	for (size_t i = 0; opts_at(i); i++) {
+		const struct opt *opt = opts_at(i);
 
-		if (opt->group != group || !opts_has(command, opt))
+		if (opts_group(opt) != group || !opts_has(command, opt))
 			continue;
 		if (first)
 			printf("\n%s\n", headings[group]);
@@ -126,13 +126,13 @@ cmd_usage(enum opts_command command)
 static void
 list_options(void)
 {
-	for (size_t i = 0; i < opts_count; i++) {
-		const struct opt *opt = &opts_table[i];
+	for (size_t i = 0; opts_at(i); i++) {
+		const struct opt *opt = opts_at(i);
 		const char letter[] = {'-', opt->letter, '\0'};
 
 		printf("%s %s%s %s %s\n", letter, opt->name ? "--" : "-",
 		    opt->name ? opt->name : "", opt->arg ? opt->arg : "-",
-		    opts_group_name(opt->group));
+		    opts_group_name(opts_group(opt)));
 	}
 }
 

@@ -101,10 +101,10 @@ among(const char *names, const char *word)
 static const struct opt *
 find_synonym(enum opts_command command, const char *typed)
 {
-	for (size_t i = 0; i < opts_count; i++)
-		if (opts_has(command, &opts_table[i]) &&
-		    among(opts_table[i].synonyms, typed))
-			return &opts_table[i];
+	for (size_t i = 0; opts_at(i); i++)
+		if (opts_has(command, opts_at(i)) &&
+		    among(opts_at(i)->synonyms, typed))
+			return opts_at(i);
 	return NULL;
 }
 
@@ -125,8 +125,8 @@ find_nearest(enum opts_command command, const char *name)
 	const struct opt *nearest = NULL;
 	unsigned reach = guess_reach(name);
 
-	for (size_t i = 0; i < opts_count; i++) {
-		const struct opt *opt = &opts_table[i];
+	for (size_t i = 0; opts_at(i); i++) {
+		const struct opt *opt = opts_at(i);
 		unsigned distance;
 
 		if (!opt->name || !opts_has(command, opt))
@@ -145,8 +145,8 @@ find_nearest(enum opts_command command, const char *name)
 static const char *
 find_owner(const char *typed)
 {
-	for (size_t i = 0; i < opts_count; i++) {
-		const struct opt *opt = &opts_table[i];
+	for (size_t i = 0; opts_at(i); i++) {
+		const struct opt *opt = opts_at(i);
 		bool is_named = opt->name && strncmp(typed, "--", 2) == 0 &&
 				strcmp(typed + 2, opt->name) == 0;
 

@@ -96,8 +96,8 @@ opts_label(const struct opt *opt, char *out)
 static const struct opt *
 find_long(enum opts_command command, const char *name, size_t size)
 {
-	for (size_t i = 0; i < opts_count; i++) {
-		const struct opt *opt = &opts_table[i];
+	for (size_t i = 0; opts_at(i); i++) {
+		const struct opt *opt = opts_at(i);
 
 		if (opt->name && opts_has(command, opt) &&
 		    strlen(opt->name) == size &&
@@ -110,17 +110,17 @@ find_long(enum opts_command command, const char *name, size_t size)
 static const struct opt *
 find_letter(enum opts_command command, char letter)
 {
-	for (size_t i = 0; i < opts_count; i++)
-		if (opts_table[i].letter == letter &&
-		    opts_has(command, &opts_table[i]))
-			return &opts_table[i];
+	for (size_t i = 0; opts_at(i); i++)
+		if (opts_at(i)->letter == letter &&
+		    opts_has(command, opts_at(i)))
+			return opts_at(i);
 	return NULL;
 }
 
 bool
 opts_has_given(const struct opts *opts, const struct opt *opt)
 {
-	return opts->given[opt - opts_table];
+	return opts->given[opts_place(opt)];
 }
 
 bool
@@ -192,7 +192,7 @@ take_option(struct reader *reader, const struct opt *opt, const char *value)
 		return say_refuse(reader->err,
 		    "%s: \"\" is not allowed; it takes %s",
 		    opts_label(opt, label), opt->arg);
-	opts->given[opt - opts_table] = true;
+	opts->given[opts_place(opt)] = true;
 	reader->last = opt;
 	return take_value(opts, opt, value, reader->err);
 }

@@ -95,10 +95,9 @@ struct opts_choice {
 };
 
 struct opt {
-	char letter;	  /* 0 none */
-	const char *name; /* without "--"; NULL none */
-	const char *arg;  /* what stands for its value; NULL: takes none */
-	enum opts_group group;
+	char letter;	   /* 0 none */
+	const char *name;  /* without "--"; NULL none */
+	const char *arg;   /* what stands for its value; NULL: takes none */
 	unsigned commands; /* that know it, 1 << enum opts_command each; 0:
 			      run and resume */
 	bool part;	   /* chooses a part of the list: not of a later run */
@@ -114,8 +113,26 @@ struct opt {
 	const char *help;
 };
 
-extern const struct opt opts_table[];
-extern const size_t opts_count;
+/* Rows that belong together. */
+struct opts_section {
+	const struct opt *rows;
+	size_t count;
+};
+
+extern const struct opts_section opts_input;
+extern const struct opts_section opts_backend;
+extern const struct opts_section opts_running;
+extern const struct opts_section opts_output;
+extern const struct opts_section opts_seeing;
+
+/* Gives the option at a place of the whole table, from 0; NULL behind the last.
+ */
+const struct opt *opts_at(size_t place);
+
+/* The same backwards. Bug if it is of no table. */
+size_t opts_place(const struct opt *opt);
+
+enum opts_group opts_group(const struct opt *opt);
 
 /* What a command line asks for. Strings are lent by argv, but for owned. */
 struct opts {
@@ -132,7 +149,7 @@ struct opts {
 	const char *python; /* "MODULE:FUNCTION" */
 	const char *python_words[PYTHON_WORDS + 1];
 	bool retry_errors;
-	bool given[OPTS_MOST]; /* by their place in opts_table */
+	bool given[OPTS_MOST]; /* by their place in the table */
 	struct opts_range range;
 	const char *shard; /* "K/N", "auto/N" */
 	struct opts_sample sample;

@@ -204,17 +204,7 @@ fcntl(int fd, int command, ...)
 	return real_fcntl(fd, command, arg);
 }
 
-int
-fcntl64(int fd, int command, ...)
-{
-	va_list args;
-	void *arg;
-
-	va_start(args, command);
-	arg = va_arg(args, void *);
-	va_end(args);
-	return fcntl(fd, command, arg);
-}
+int fcntl64(int fd, int command, ...) __attribute__((alias("fcntl")));
 
 int
 unlink(const char *path)

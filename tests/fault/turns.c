@@ -154,17 +154,7 @@ read(int fd, void *data, size_t size)
 	return real_read(fd, data, size);
 }
 
-int
-fcntl64(int fd, int command, ...)
-{
-	va_list args;
-	void *arg;
-
-	va_start(args, command);
-	arg = va_arg(args, void *);
-	va_end(args);
-	return fcntl(fd, command, arg);
-}
+int fcntl64(int fd, int command, ...) __attribute__((alias("fcntl")));
 
 __attribute__((destructor)) static void
 end(void)

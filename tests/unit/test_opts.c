@@ -206,8 +206,8 @@ values_refuse_nan_negative_empty_and_trailing_garbage(void **state)
 	    "nan", "inf", "-1", "", "1x", "0x1", " 1", "99999999999999999999"};
 
 	(void)state;
-	for (size_t i = 0; i < opts_count; i++) {
-		const struct opt *opt = &opts_table[i];
+	for (size_t i = 0; opts_at(i); i++) {
+		const struct opt *opt = opts_at(i);
 		char label[OPTS_LABEL_SIZE];
 		char word[64];
 
@@ -320,8 +320,8 @@ static void
 synonyms_are_unique_and_no_options(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < opts_count; i++) {
-		const char *at = opts_table[i].synonyms;
+	for (size_t i = 0; opts_at(i); i++) {
+		const char *at = opts_at(i)->synonyms;
 
 		while (at && *at) {
 			size_t size = strcspn(at, " ");
@@ -329,9 +329,9 @@ synonyms_are_unique_and_no_options(void **state)
 			char label[OPTS_LABEL_SIZE];
 
 			snprintf(name, sizeof(name), "%.*s", (int)size, at);
-			refuse_for(owner(&opts_table[i]), WORDS(name),
-			    "did you mean ");
-			opts_label(&opts_table[i], label);
+			refuse_for(
+			    owner(opts_at(i)), WORDS(name), "did you mean ");
+			opts_label(opts_at(i), label);
 			if (!strstr(err.text, label))
 				fail_msg("%s: %s", name, err.text);
 			at += size + strspn(at + size, " ");
@@ -414,8 +414,8 @@ defaults_in_the_table_are_the_librarys(void **state)
 
 	(void)state;
 	accept(WORDS("a"));
-	for (size_t i = 0; i < opts_count; i++) {
-		const struct opt *opt = &opts_table[i];
+	for (size_t i = 0; opts_at(i); i++) {
+		const struct opt *opt = opts_at(i);
 		const void *field = (const char *)&opts + opt->at;
 		uint64_t number;
 		int64_t ns;
@@ -440,21 +440,22 @@ static void
 table_is_well_formed(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < opts_count; i++) {
-		const struct opt *opt = &opts_table[i];
+	assert_null(opts_at(OPTS_MOST)); /* struct opts has a place for each */
+	for (size_t i = 0; opts_at(i); i++) {
+		const struct opt *opt = opts_at(i);
 
 		assert_true(opt->letter || opt->name);
-		assert_true(opt->group < OPTS_GROUP_COUNT);
+		assert_true(opts_group(opt) < OPTS_GROUP_COUNT);
 		assert_non_null(opt->help);
 		assert_true(opt->at > 0 || opt->kind == OPTS_LIST ||
 			    opt->kind == OPTS_FLAG);
 		if (opt->arg)
 			assert_null(strchr(opt->arg, ' '));
 		for (size_t j = 0; j < i; j++) {
-			assert_true(!opt->letter ||
-				    opt->letter != opts_table[j].letter);
-			assert_true(!opt->name || !opts_table[j].name ||
-				    strcmp(opt->name, opts_table[j].name) != 0);
+			assert_true(
+			    !opt->letter || opt->letter != opts_at(j)->letter);
+			assert_true(!opt->name || !opts_at(j)->name ||
+				    strcmp(opt->name, opts_at(j)->name) != 0);
 		}
 	}
 }
