@@ -40,6 +40,22 @@ check_shards(const struct opts *opts, uint32_t count, struct llmill_err *err)
 	return 0;
 }
 
+/* A job has no standard input worth the name. */
+static int
+check_inputs(const struct opts *opts, struct llmill_err *err)
+{
+	if (opts->inputs.count + opts->prompts.count == 0)
+		return say_refuse(err,
+		    "slurm-script wants a file of prompts: a job has nothing "
+		    "on its standard input");
+	for (size_t i = 0; i < opts->inputs.count; i++)
+		if (strcmp(opts->inputs.items[i], "-") == 0)
+			return say_refuse(err,
+			    "-: a job has nothing on its standard input; give "
+			    "a file of prompts");
+	return 0;
+}
+
 /* A path that was typed is another one where the script runs. */
 static const char *
 find_program(const char *name, char *real)
@@ -64,7 +80,8 @@ print(struct opts *opts, const char *program, struct llmill_err *err)
 	struct llmill_text text;
 	int status;
 
-	if (shard_read_auto(opts->shard, &conf.shards, err) < 0 ||
+	if (check_inputs(opts, err) < 0 ||
+	    shard_read_auto(opts->shard, &conf.shards, err) < 0 ||
 	    check_shards(opts, conf.shards, err) < 0)
 		return err->status;
 	status = llmill_slurm_script(&conf, &text, err);

@@ -146,6 +146,23 @@ def test_two_terms_are_one(mill, stub, cluster):
     assert calls(server) == collections.Counter(texts(100))
 
 
+@pytest.mark.parametrize("words, told", [
+    ([], "wants a file of prompts"), (["-"], "-: a job has nothing"),
+    (["in", "--shard", "1/4"], "a batch script takes auto/N"),
+    (["in", "--shard", "auto/0"], "takes auto/N"),
+    (["in", "--shard", "auto/4", "--db", "x.db"], "--db x.db: each shard"),
+    (["in", "--shard", "auto/4", "-o", "x.txt"], "-o x.txt: each shard"),
+    (["in", "--one-job"], "--one-job is for several shards"),
+    (["in", "--at-once", "2"], "--at-once is for several shards"),
+    (["in", "--shard", "auto/4", "--one-job", "--at-once", "2"],
+     "exclude each other"),
+    (["in", "--at-once", "0"], "a count from 1"),
+    (["in", "--max-wait", "x"], "--max-wait")])
+def test_a_script_that_could_not_run_is_not_printed(mill, words, told):
+    done = mill.run("slurm-script", *words)
+    assert done.status == 2 and told in done.err and done.out == "", done
+
+
 @pytest.mark.parametrize("words", [
     ["--shard", "auto/4", "--db", "it's $(here) {shard}.db"],
     ["--shard", "auto/4", "--one-job"], ["--db", "x.db"],
