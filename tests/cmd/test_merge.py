@@ -29,7 +29,7 @@ def part(mill, first, last, db, script="echo", *more):
 
 
 def merge(mill, *words, **kwargs):
-    done = mill.run("merge", "-o", "out.db", "--partial", *words, **kwargs)
+    done = mill.run("merge", "-o", "out.db", *words, **kwargs)
     assert done.status == 0, done
     return done
 
@@ -111,7 +111,7 @@ def test_json_has_the_same_numbers(mill):
     part(mill, 1, 12, "a.db", "echo:fail=40%,seed=3", "--retry-attempts", 1)
     make(mill, 20, "echo", "b.db")
     alter(mill, "b.db", "UPDATE llm_results SET result = 'other' WHERE id < 4")
-    one = json.loads(merge(mill, "--json", "a.db", "b.db").out)
+    one = json.loads(merge(mill, "--partial", "--json", "a.db", "b.db").out)
     assert one["database"] == "out.db" and one["merged"] == 2
     assert one["total"] == 20 == one["answered"]
     assert one["attempts"] == 32 and one["runs"] == 2
@@ -128,7 +128,7 @@ def test_json_has_the_same_numbers(mill):
 def test_conflicts_are_listed_up_to_twenty(mill):
     make_seed(mill, ["a"] * 25, "a.db")
     make_seed(mill, ["b"] * 25, "b.db")
-    done = merge(mill, "b.db", "a.db")
+    done = merge(mill, "--partial", "b.db", "a.db")
     assert "differ:   25 prompts have different answers" in done.out
     assert "          1: b.db, not a.db\n" in done.out
     assert "          20: b.db, not a.db\n          …\n" in done.out
@@ -140,7 +140,7 @@ def test_a_seeds_database_and_ours_become_one_that_goes_on(mill):
     part(mill, 1, 8, "a.db")
     make_seed(mill, [None] * 5 + ["", "NA", "yes", "yes", "NA"], "s.db")
     alter(mill, "s.db", "UPDATE llm_results SET prompt = 'p' || (id - 1)")
-    done = merge(mill, "s.db", "a.db")
+    done = merge(mill, "--partial", "s.db", "a.db")
     assert "prompts:  20: 9 answered, 11 open\n" in done.out, done
     assert "          8: s.db, not a.db\n" in done.out
     assert mill.run("verify", "out.db").status == 0
@@ -209,7 +209,7 @@ def test_answers_that_wait_are_told_of_with_the_command(mill):
 def test_different_plans_are_one_warning(mill):
     part(mill, 1, 3, "a.db")
     part(mill, 4, 9, "b.db", "echo:ms=1")
-    done = merge(mill, "a.db", "b.db")
+    done = merge(mill, "--partial", "a.db", "b.db")
     assert ("a.db and b.db were not run with the same plan (script was"
             in done.err), done
     assert done.err.count("\n") == 1, done
@@ -267,7 +267,7 @@ def test_a_shard_that_is_worked_on_is_75_with_pid_and_host(mill):
             f"{socket.gethostname()})" in done.err), done
     assert nothing_is_left(mill)
     assert running.wait().status == 0
-    merge(mill, "a.db", "b.db")
+    merge(mill, "--partial", "a.db", "b.db")
 
 
 def test_a_directory_that_is_not_there_is_74(mill):
@@ -488,7 +488,8 @@ def test_any_databases_keep_all_that_their_readers_promise(mill, round_):
     shards = [Shard(mill, f"{n}.db", rng) for n in range(rng.randint(1, 4))]
     if not any(s.rows for s in shards):
         return
-    one = json.loads(merge(mill, "--json", *(s.name for s in shards)).out)
+    one = json.loads(merge(mill, "--partial", "--json",
+                           *(s.name for s in shards)).out)
     ids = sorted({n for s in shards for n in s.rows})
     want = {n: expected(shards, n) for n in ids}
     states = dict(mill.sql("SELECT id, state FROM llm_status", db="out.db"))
@@ -516,9 +517,9 @@ def test_any_databases_keep_all_that_their_readers_promise(mill, round_):
     assert "altered:" not in mill.run("verify", "out.db").out
     # In two steps it is the same.
     (mill.dir / "out.db").rename(mill.dir / "all.db")
-    merge(mill, *(s.name for s in shards[:2]))
+    merge(mill, "--partial", *(s.name for s in shards[:2]))
     (mill.dir / "out.db").rename(mill.dir / "some.db")
-    merge(mill, "some.db", *(s.name for s in shards[2:]))
+    merge(mill, "--partial", "some.db", *(s.name for s in shards[2:]))
     for query in ("SELECT id, state FROM llm_status",
                   "SELECT id, prompt, result FROM llm_results"):
         assert mill.sql(query, db="out.db") == mill.sql(query, db="all.db")

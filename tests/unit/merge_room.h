@@ -24,7 +24,10 @@
 #define COUNT(n)                                                               \
 	"WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL"                    \
 	" SELECT n + 1 FROM numbers WHERE n < " #n ") "
-#define MERGE(...) merge_ok((const char *const[]){__VA_ARGS__, NULL})
+#define MERGE(...) merge_ok((const char *const[]){__VA_ARGS__, NULL}, false)
+/* Where plans or answers differ. */
+#define MERGE_PARTIAL(...)                                                     \
+	merge_ok((const char *const[]){__VA_ARGS__, NULL}, true)
 #define REFUSED(class, part, ...)                                              \
 	assert_refused(class, part, (const char *const[]){__VA_ARGS__, NULL})
 
@@ -116,10 +119,10 @@ assert_consistent(void)
 }
 
 static inline void
-merge_ok(const char *const *shards)
+merge_ok(const char *const *shards, bool partial)
 {
 	const struct merge_conf conf = {
-	    .path = "out.db", .shards = shards, .partial = true};
+	    .path = "out.db", .shards = shards, .partial = partial};
 	struct err err = {0};
 
 	(void)unlink("out.db");
@@ -134,8 +137,7 @@ static inline void
 assert_refused(
     enum err_class class, const char *part, const char *const *shards)
 {
-	const struct merge_conf conf = {
-	    .path = "out.db", .shards = shards, .partial = true};
+	const struct merge_conf conf = {.path = "out.db", .shards = shards};
 	struct err err = {0};
 
 	(void)unlink("out.db");

@@ -68,18 +68,18 @@ of_two_answers_the_first_named_is_taken_and_counted(void **state)
 		room_close(&room);
 		room_free(&room);
 	}
-	MERGE("a.db", "b.db", "c.db");
+	MERGE_PARTIAL("a.db", "b.db", "c.db");
 	assert_sql("out.db", RESULTS, "1yes,2same");
 	assert_int_equal(merge.conflicts, 1);
 	assert_int_equal(merge.shown[0].id, 1);
 	assert_string_equal(merge.shown[0].taken, "a.db");
 	assert_string_equal(merge.shown[0].other, "c.db");
-	MERGE("c.db", "b.db", "a.db");
+	MERGE_PARTIAL("c.db", "b.db", "a.db");
 	assert_sql("out.db", RESULTS, "1no,2same");
 	assert_string_equal(merge.shown[0].other, "b.db");
 	assert_int_equal(merge.attempts, 6);
 	assert_sql("out.db", "SELECT count(sha256) FROM llm_attempts", "6");
-	MERGE("a.db", "b.db");
+	MERGE_PARTIAL("a.db", "b.db");
 	assert_int_equal(merge.conflicts, 0);
 }
 
@@ -93,7 +93,7 @@ conflicts_are_all_counted_and_the_first_listed(void **state)
 		      " 'p', 'a' FROM numbers");
 	run_sql("a.db", "VACUUM INTO 'b.db'");
 	run_sql("b.db", "UPDATE llm_results SET result = 'b'");
-	MERGE("a.db", "b.db");
+	MERGE_PARTIAL("a.db", "b.db");
 	assert_int_equal(merge.conflicts, 31);
 	assert_int_equal(merge.shown[0].id, -1);
 	assert_int_equal(merge.shown[MERGE_SHOWN - 1].id, MERGE_SHOWN - 1);
@@ -178,7 +178,7 @@ attempts_at_prompts_that_no_shard_has_are_kept(void **state)
 	    "INSERT INTO llm_attempts (id, run_id, attempt, outcome) VALUES"
 	    " (1, 1, 1, 'tls'), (9, 1, 1, 'crash')");
 	shard("b.db", 1, "DELETE FROM llm_results");
-	MERGE("a.db", "b.db");
+	MERGE_PARTIAL("a.db", "b.db");
 	assert_sql("out.db",
 	    "SELECT group_concat(id || outcome) FROM llm_attempts",
 	    "1tls,9crash");
@@ -186,7 +186,7 @@ attempts_at_prompts_that_no_shard_has_are_kept(void **state)
 	/* Nor do they speak of another prompt. */
 	seed("s.db", "(2, 'one', 'Error: Failed after 2 attempts: x')");
 	run_sql("a.db", "UPDATE llm_attempts SET outcome = 'ok'");
-	MERGE("s.db", "a.db");
+	MERGE_PARTIAL("s.db", "a.db");
 	assert_sql("out.db",
 	    "SELECT group_concat(id || outcome) FROM llm_attempts", "1ok,9ok");
 }
@@ -202,7 +202,7 @@ what_another_answered_does_not_speak_for_a_seeds_answer(void **state)
 	    "INSERT INTO llm_attempts (id, run_id, attempt, outcome, sha256)"
 	    " VALUES (1, 1, 1, 'ok', " SHA_OF_YES "),"
 	    " (2, 1, 1, 'ok', " SHA_OF_YES ")");
-	MERGE("s.db", "a.db");
+	MERGE_PARTIAL("s.db", "a.db");
 	assert_sql("out.db", RESULTS, "1no,2yes");
 	assert_sql("out.db",
 	    "SELECT group_concat(id || outcome || (sha256 IS NULL))"
@@ -210,9 +210,9 @@ what_another_answered_does_not_speak_for_a_seeds_answer(void **state)
 	    "1ok1,2ok0");
 	/* Nor does it when what came of that is merged again. */
 	assert_int_equal(rename("out.db", "sa.db"), 0);
-	MERGE("sa.db", "a.db");
+	MERGE_PARTIAL("sa.db", "a.db");
 	assert_sql("out.db", RESULTS, "1no,2yes");
-	MERGE("a.db", "s.db"); /* the first named one has its own */
+	MERGE_PARTIAL("a.db", "s.db"); /* the first named one has its own */
 	assert_sql("out.db", RESULTS, "1yes,2yes");
 	assert_sql("out.db", "SELECT count(sha256) FROM llm_attempts", "2");
 }
