@@ -14,6 +14,7 @@ import itertools
 import os
 import pathlib
 import pty
+import re
 import shutil
 import signal
 import sqlite3
@@ -52,6 +53,8 @@ def kernel_allows(flags):
                           stderr=subprocess.DEVNULL).returncode == 0
 
 
+# What SQLite says of a file that somebody is just making.
+TO_COME = re.compile("no such table|unable to open|database is locked")
 NO_ROOT = 65534  # a user and group without rights
 needs_root = pytest.mark.skipif(
     os.getuid() != 0, reason="needs another user: no root")
@@ -312,6 +315,20 @@ class Mill:
     def query(uri, query, args):
         with contextlib.closing(sqlite3.connect(uri, uri=True)) as link:
             return link.execute(query, args).fetchall()
+
+    def sql_so_far(self, query, db):
+        """Rows of a query, while somebody else may yet make the file."""
+        try:
+            return self.sql(query, db=db)
+        except sqlite3.OperationalError as error:
+            if not TO_COME.match(str(error)):
+                raise
+            return []
+
+    def answered(self, db):
+        """The ids that have a result so far."""
+        return [row[0] for row in self.sql_so_far(
+            "SELECT id FROM llm_results WHERE result NOT NULL", db)]
 
     def results(self, db=None):
         """All results in order; None where open."""

@@ -34,14 +34,6 @@ def runs(mill, db="a.db"):
     return mill.sql("SELECT * FROM llm_runs ORDER BY run_id", db=db)
 
 
-def answered(mill, db="a.db"):
-    """The ids that have a result, while somebody else makes the file."""
-    with contextlib.suppress(AssertionError, sqlite3.OperationalError):
-        return [row[0] for row in mill.sql(
-            "SELECT id FROM llm_results WHERE result IS NOT NULL", db=db)]
-    return []
-
-
 def interrupt(mill, command, server, after):
     """Run it until the server had so many requests, then end it softly."""
     running = mill.start(*command)
@@ -116,7 +108,7 @@ def test_while_it_runs_others_may_read(mill, stub):
     running = mill.start("run", "in.txt", "-u", server.url, "-m", "m1",
                          "--db", "a.db")
     until(lambda: (mill.dir / "a.db-wal").exists(), "WAL")
-    until(lambda: len(answered(mill)) == 4, "four rows committed")
+    until(lambda: len(mill.answered("a.db")) == 4, "four rows committed")
     assert mill.sql("SELECT status, ended_at FROM llm_runs", db="a.db") == [
         ("running", None)]
     assert [path for path in names(mill) if stat.S_IMODE(
@@ -216,7 +208,7 @@ def test_the_same_command_again_goes_on_until_it_is_finished(mill, stub):
     command = ("run", "in.txt", "-u", server.url, "-m", "m1", "-j", 2)
     interrupt(mill, command, server, 4)
     first, = [name for name in names(mill) if NAME.fullmatch(name)]
-    kept = len(answered(mill, first))
+    kept = len(mill.answered(first))
     assert 2 <= kept < 12
     done = mill.run(*command)
     assert done.status == 0, done
@@ -242,7 +234,7 @@ def test_new_starts_another_even_where_one_is_unfinished(mill):
         assert done.status == 0, done
     found = [name for name in names(mill) if NAME.fullmatch(name)]
     assert len(found) == 2
-    assert [answered(mill, name) for name in found] == [[1, 2], [1, 2]]
+    assert [mill.answered(name) for name in found] == [[1, 2], [1, 2]]
 
 
 def test_a_name_that_is_taken_gets_a_number(mill):
@@ -280,7 +272,7 @@ def test_the_same_plan_goes_on_and_sends_only_what_is_open(mill, stub):
     write_list(mill, range(20))
     command = ("run", "in.txt", "-u", server.url, "-m", "m1", "--db", "a.db")
     interrupt(mill, command, server, 9)
-    kept = len(answered(mill))
+    kept = len(mill.answered("a.db"))
     # URL, workers, times and limits may change freely.
     other = stub()
     done = mill.run("run", "in.txt", "-u", other.url, "-m", "m1", "--db",
@@ -433,7 +425,8 @@ def test_a_coordinator_that_was_killed_leaves_no_lock_that_hinders(mill,
     command = ("run", "in.txt", "-u", server.url, "-m", "m1", "--db", "a.db",
                "-j", 1)
     running = mill.start(*command)
-    until(lambda: len(server.requests()) == 3 and len(answered(mill)) == 2,
+    until(lambda: len(server.requests()) == 3
+          and len(mill.answered("a.db")) == 2,
           "two answers and a hang")
     running.signal(signal.SIGKILL)
     running.wait()
@@ -494,14 +487,14 @@ def test_a_database_locked_to_the_end_leaves_a_spill_that_is_taken_in(
     write_list(mill, LETTERS)
     command = ("run", "in.txt", "-u", server.url, "-m", "m1", "--db", "a.db")
     running = mill.start(*command)
-    until(lambda: len(answered(mill)) == 4, "four answers")
+    until(lambda: len(mill.answered("a.db")) == 4, "four answers")
     with locked(mill.db("a.db")):
         done = running.wait()
     assert done.status == 74, done
     spill = mill.dir / "a.db.spill.jsonl"
     assert f"spilled:  {spill}\n" in done.err
     assert stat.S_IMODE(spill.stat().st_mode) == 0o600
-    assert len(mill.results("a.db")) == 5 and len(answered(mill)) == 4
+    assert len(mill.results("a.db")) == 5 and len(mill.answered("a.db")) == 4
     done = mill.run(*command)
     assert done.status == 0, done
     assert mill.results("a.db") == ["echo: " + text for text in LETTERS]
@@ -514,7 +507,8 @@ def test_a_file_that_is_removed_in_the_middle_is_made_again(mill, what):
     write_list(mill, range(40))
     running = mill.start("run", "in.txt", "--db", "a.db", "--backend",
                          "echo:ms=100")
-    until(lambda: (mill.dir / what).exists() and len(answered(mill)) >= 4,
+    until(lambda: (mill.dir / what).exists()
+          and len(mill.answered("a.db")) >= 4,
           "some rows")
     (mill.dir / what).unlink()
     done = running.wait()
@@ -537,7 +531,7 @@ def test_a_file_that_is_replaced_in_the_middle_is_left_alone(mill):
     running = mill.start("run", "in.txt", "--db", "a.db", "--backend",
                          "echo:ms=100")
     until(lambda: (mill.dir / "a.db-wal").exists()
-          and len(answered(mill)) >= 4, "some rows")
+          and len(mill.answered("a.db")) >= 4, "some rows")
     other.rename(mill.dir / "a.db")
     done = running.wait()
     assert done.status == 74, done

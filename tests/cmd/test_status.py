@@ -53,16 +53,19 @@ def numbers(mill, *dbs, **kwargs):
     return [json.loads(line) for line in done.out.splitlines()]
 
 
+def until_four_answers(mill, db):
+    until(lambda: len(mill.answered(db)) >= 4, "four answers")
+
+
 def cut_short(mill, db="a.db"):
     """A database as kill -9 leaves it: answers only in the -wal."""
     mill.write("in.txt", "".join(f"p{n}\n" for n in range(20)))
     running = mill.start("run", "in.txt", "--backend", SLOW, "--db", db)
-    until(lambda: (mill.dir / f"{db}-wal").exists() and len(
-        [r for r in mill.results(db) if r]) >= 4, "four answers")
+    until_four_answers(mill, db)
     running.signal(signal.SIGKILL)
     running.popen.wait()
     mill.no_process_left()
-    return len([r for r in mill.results(db) if r])
+    return len(mill.answered(db))
 
 
 # --- what it says ---
@@ -146,8 +149,7 @@ def test_an_answer_like_a_failure_is_an_answer(mill):
 def test_who_works_on_it_is_said(mill):
     mill.write("in.txt", "".join(f"p{n}\n" for n in range(400)))
     running = mill.start("run", "in.txt", "--backend", SLOW, "--db", "a.db")
-    until(lambda: (mill.dir / "a.db-wal").exists() and len(
-        [r for r in mill.results("a.db") if r]) >= 4, "four answers")
+    until_four_answers(mill, "a.db")
     one, = numbers(mill, "a.db")
     assert one["running"]["pid"] == running.pid
     assert one["last_run"]["status"] == "running"

@@ -57,14 +57,6 @@ def merged(mill, cluster):
     cluster.until(lambda: (mill.dir / "answers.db").exists(), "the merge")
 
 
-def started(mill, name):
-    """Is there an answer in a shard's database?"""
-    path = mill.dir / name
-    return path.exists() and mill.sql(
-        "SELECT count(*) FROM llm_results WHERE result NOT NULL",
-        db=name)[0][0] > 0
-
-
 def test_an_array_over_all_nodes_does_the_list_once(mill, stub, cluster):
     server = stub(delay=0.01)
     job = cluster.submit(script(mill, server, "-j", "4", "--shard", "auto/8"),
@@ -94,7 +86,7 @@ def test_cancelled_tasks_are_named_and_done_again(mill, stub, cluster):
     server = stub(delay=0.2)
     path = script(mill, server, "-j", "4", "--shard", "auto/8", count=1600)
     job = cluster.submit(path)
-    cluster.until(lambda: all(started(mill, f"answers.00{n}of008.db")
+    cluster.until(lambda: all(mill.answered(f"answers.00{n}of008.db")
                               for n in (3, 7)), "tasks 3 and 7")
     cluster.say("scancel", f"{job}_3", f"{job}_7")
     states = cluster.wait(job)
@@ -116,7 +108,7 @@ def test_workers_do_not_hear_what_is_sent_to_everybody(mill, stub, cluster):
     server = stub(delay=0.5)
     path = script(mill, server, "-j", "4", "--shard", "auto/1", count=40)
     job = cluster.submit(path)
-    cluster.until(lambda: started(mill, "answers.000of001.db"), "an answer")
+    cluster.until(lambda: mill.answered("answers.000of001.db"), "an answer")
     workers = cluster.workers()
     assert len(workers) == 4
     for pid in workers:
@@ -133,7 +125,7 @@ def test_two_terms_are_one(mill, stub, cluster):
     server = stub(delay=0.5)
     path = script(mill, server, "-j", "4", "--shard", "auto/1", count=100)
     job = cluster.submit(path)
-    cluster.until(lambda: started(mill, "answers.000of001.db"), "an answer")
+    cluster.until(lambda: mill.answered("answers.000of001.db"), "an answer")
     boss = cluster.coordinator()
     os.kill(boss, signal.SIGTERM)
     os.kill(boss, signal.SIGCONT)
@@ -231,7 +223,7 @@ class Slow:
     def lose_a_node(self):
         """Of the node whose power fails it is known which tasks it has."""
         self.cluster.until(lambda: all(
-            started(self.mill, f"answers.00{n}of002.db") for n in range(2)),
+            self.mill.answered(f"answers.00{n}of002.db") for n in range(2)),
             "both tasks")
         self.cluster.kill_node(3)
         time.sleep(1)
