@@ -175,6 +175,12 @@ next_value(struct reader *reader, const struct opt *opt)
 	return word;
 }
 
+static bool
+lacks_value(const struct reader *reader)
+{
+	return !*reader->next || **reader->next == '-';
+}
+
 /* Take an option with its value; value is NULL where it is the next word. */
 static int
 take_option(struct reader *reader, const struct opt *opt, const char *value)
@@ -182,12 +188,14 @@ take_option(struct reader *reader, const struct opt *opt, const char *value)
 	char label[OPTS_LABEL_SIZE];
 	struct opts *opts = reader->opts;
 
+	if (opt->may_lack && !value && lacks_value(reader))
+		value = "";
 	if (opt->arg && !value) {
 		value = next_value(reader, opt);
 		if (!value)
 			return -1;
 	}
-	if (value && value[0] == '\0' &&
+	if (value && value[0] == '\0' && !opt->may_lack &&
 	    (opt->kind == OPTS_TEXT || opt->kind == OPTS_LIST))
 		return say_refuse(reader->err,
 		    "%s: \"\" is not allowed; it takes %s",
@@ -295,6 +303,24 @@ is_left_out(const struct opts *opts, const struct opt *opt)
 	return opt->part;
 }
 
+/* A value that was left out must not be taken from what comes to stand behind
+ * the option: "--scratch=". */
+static int
+keep_without_value(struct reader *reader)
+{
+	char *word = NULL;
+	const char *kept;
+
+	if (asprintf(&word, "--%s=", reader->last->name) == -1)
+		word = NULL;
+	kept = opts_own(reader->opts, word, reader->err);
+	if (!kept)
+		return -1;
+	return list_add(&reader->opts->rest, kept) < 0
+		   ? say_no_memory(reader->err)
+		   : 0;
+}
+
 /* Keep the words from first on, up to the next one, for a run that does all.
  * Of a bundle that ends with such an option ("-qn2") its start is kept. */
 static int
@@ -304,6 +330,9 @@ keep_words(struct reader *reader, const char *const *first)
 	bool part = reader->last && is_left_out(opts, reader->last);
 	const char *letter;
 
+	if (reader->last && reader->last->may_lack &&
+	    reader->next == first + 1 && !strchr(*first, '='))
+		return keep_without_value(reader);
 	for (; !part && first < reader->next; first++)
 		if (list_add(&opts->rest, *first) < 0)
 			return say_no_memory(reader->err);

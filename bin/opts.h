@@ -98,6 +98,8 @@ struct opt {
 	char letter;	   /* 0 none */
 	const char *name;  /* without "--"; NULL none */
 	const char *arg;   /* what stands for its value; NULL: takes none */
+	bool may_lack;	   /* where another option follows, or nothing, the
+			      value is "" */
 	unsigned commands; /* that know it, 1 << enum opts_command each; 0:
 			      run and resume */
 	bool part;	   /* chooses a part of the list: not of a later run */

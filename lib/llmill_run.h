@@ -210,7 +210,11 @@ struct llmill_run_conf {
 	bool no_db;
 	bool new_db; /* never go on with an old default-named one */
 	bool require_db;
-	bool steal_lock;      /* of another host */
+	const char *scratch;	  /* a directory on this node: db is worked on
+				     there, and copied to its place; "": what
+				     $SLURM_TMPDIR says; NULL none */
+	int64_t scratch_every_ns; /* between two copies, > 0 */
+	bool steal_lock;	  /* of another host */
 	int64_t wait_lock_ns; /* for another llmill on it; < 0: 12 minutes for
 				 one of another host, without a terminal */
 	bool resume;	      /* go on with db by the prompts in it; no input */

@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "data/sample.h"
+#include "data/scratch.h"
 #include "data/survey.h"
 #include "llmill_run.h"
 #include "run/coord.h"
@@ -55,28 +56,77 @@ in_a_hurry(void *arg)
 }
 
 static int
+open_scratch(struct mill *mill, const char *path, bool create_only,
+    const struct lock_wish *wish, struct err *err)
+{
+	struct scratch_conf conf = {
+	    .home = path,
+	    .directory = mill->conf->scratch,
+	    .create_only = create_only,
+	    .wish = wish,
+	    .every_ns = mill->conf->scratch_every_ns,
+	    .titled = mill->conf->set_titles,
+	};
+
+	if (*conf.directory == '\0')
+		conf.directory = getenv("SLURM_TMPDIR");
+	if (conf.directory == NULL || *conf.directory == '\0')
+		return err_set(err, ERR_USAGE,
+		    "--scratch without DIR means what SLURM_TMPDIR says, which "
+		    "is not set here; name the directory");
+	mill->scratch = scratch_open(&conf, err);
+	return mill->scratch != NULL ? 0 : -1;
+}
+
+static void
+close_scratch(struct mill *mill)
+{
+	scratch_close(mill->scratch, NULL, NULL, NULL);
+	mill->scratch = NULL;
+}
+
+static int
 open_store_at(
     struct mill *mill, const char *path, bool create_only, struct err *err)
 {
 	struct store_conf conf = {
 	    .path = path,
+	    .lock =
+		{
+		    .steal = mill->conf->steal_lock,
+		    .wait_ns = mill->conf->wait_lock_ns,
+		    .wait_foreign_ns = mill->conf->wait_lock_ns,
+		    .hurry = in_a_hurry,
+		    .arg = mill,
+		},
 	    .create_only = create_only,
 	    .hurry = in_a_hurry,
 	    .resumes = mill->conf->resume,
 	    .extends = mill->conf->extend,
-	    .steals = mill->conf->steal_lock,
 	    .durable = durable,
 	    .arg = mill,
 	};
 
-	conf.wait_lock_ns = mill->conf->wait_lock_ns;
-	conf.wait_foreign_ns = mill->conf->wait_lock_ns;
 	/* A node that died is known to be dead after 10 minutes. */
 	if (mill->conf->wait_lock_ns < 0)
-		conf.wait_foreign_ns =
+		conf.lock.wait_foreign_ns =
 		    mill_has_terminal() ? 0 : DATABASE_WAIT_FOREIGN;
 	mill->db_existed = access(path, F_OK) == 0;
+	if (mill->conf->scratch != NULL) {
+		if (open_scratch(mill, path, create_only, &conf.lock, err) ==
+		    -1)
+			return -1;
+		mill->db_existed = scratch_is_old(mill->scratch);
+		conf.path = scratch_path(mill->scratch);
+		conf.shown = scratch_name(mill->scratch);
+		conf.spill_path = scratch_home(mill->scratch);
+		conf.is_near = true;
+		conf.create_only = false;
+		conf.resumes &= mill->db_existed;
+	}
 	mill->store = store_open(&conf, err);
+	if (mill->store == NULL)
+		close_scratch(mill);
 	return mill->store != NULL ? 0 : -1;
 }
 
@@ -285,6 +335,7 @@ load(struct mill *mill, struct err *err)
 	if (!store_discard_if_unused(mill->store))
 		store_close(mill->store, "failed", 0);
 	mill->store = NULL;
+	close_scratch(mill);
 	if (stand_in(mill, err) == -1)
 		return -1;
 	return store_load(mill->store, plan, mill->states, &mill->counts, err);
@@ -385,12 +436,15 @@ begin_bulletin(struct mill *mill)
 	    .last = {.id = 1, .status = "running"},
 	};
 
-	if (!store_is_shut(mill->store))
+	if (mill->scratch == NULL && !store_is_shut(mill->store))
 		return;
 	share_put(prompts_share(mill->prompts), survey.shard);
 	(void)gethostname(survey.holder.host, sizeof(survey.holder.host) - 1);
 	clock_utc_text(survey.last.started_at, sizeof(survey.last.started_at));
-	mill->bulletin = bulletin_new(store_path(mill->store), &survey, NULL);
+	mill->bulletin =
+	    bulletin_new(mill->scratch != NULL ? scratch_home(mill->scratch)
+					       : store_path(mill->store),
+		&survey, NULL);
 }
 
 static void
@@ -428,6 +482,8 @@ mill_load_store(struct mill *mill, struct err *err)
 		return -1;
 	say_going_on(mill);
 	note_run(mill);
+	if (mill->scratch != NULL)
+		scratch_begin(mill->scratch);
 	begin_bulletin(mill);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "data/scratch.h"
 #include "llmill_run.h"
 #include "view/bulletin.h"
 #include "view/export.h"
@@ -47,7 +49,8 @@ exit_status(const struct mill *mill)
 {
 	int status = mill->stop.exit_status;
 
-	if (mill->health != STORE_HEALTHY || mill->output_lost)
+	if (mill->health != STORE_HEALTHY || mill->output_lost ||
+	    mill->not_home)
 		status = stop_stronger(status, STOP_EXIT_NOT_SAVED);
 	if (mill->stats.failed + mill->stats.before_failed > 0)
 		status = stop_stronger(status, STOP_EXIT_FAILED);
@@ -93,6 +96,7 @@ close_store(struct mill *mill, char *spill_path, size_t size)
 
 	if (mill->store == NULL)
 		return;
+	scratch_recall(mill->scratch);
 	path = store_spill_path(mill->store);
 	if (path == NULL)
 		path = store_path(mill->store); /* rescued, elsewhere */
@@ -108,6 +112,33 @@ close_store(struct mill *mill, char *spill_path, size_t size)
 	/* It is settled: what waits still has had its time. */
 	mill->health = store_close(mill->store, run_status(mill), 0);
 	mill->store = NULL;
+}
+
+/* Slurm tells more than once that time is nearly up: there is no better use of
+ * what is left. Only a person ends this. */
+static bool
+is_interrupted(void *arg)
+{
+	struct mill *mill = arg;
+	bool told = false;
+	int number;
+
+	while ((number = signals_next(&mill->signals)) != 0)
+		told |= number == SIGINT;
+	return told;
+}
+
+static void
+bring_home(struct mill *mill)
+{
+	struct err err = {0};
+
+	if (scratch_close(mill->scratch, is_interrupted, mill, &err) == -1) {
+		log_say(LOG_ERROR, "%s; the same command here brings it there",
+		    err.text);
+		mill->not_home = true;
+	}
+	mill->scratch = NULL;
 }
 
 /* Gives the file that holds all answers: nothing stays in a terminal or pipe,
@@ -212,7 +243,7 @@ say_summary(struct mill *mill, const char *spill_path, int status)
 	buf_init(&text, WORDS_MAX_BYTES);
 	put_next_command(&next, conf, mill->db_path,
 	    is_whole(mill) && mill->health == STORE_HEALTHY &&
-		!mill->output_lost,
+		!mill->output_lost && !mill->not_home,
 	    facts.left > 0);
 	facts.next_command = next.size > 0 ? next.data : NULL;
 	if (mill->health == STORE_TROUBLED)
@@ -277,6 +308,7 @@ mill_finish(struct mill *mill)
 	tell_results(mill);
 	read_examples(mill);
 	close_store(mill, spill_path, sizeof(spill_path));
+	bring_home(mill);
 	status = say_summary(mill, spill_path, exit_status(mill));
 	buf_free(&mill->reasons);
 	return status;
@@ -293,4 +325,5 @@ mill_abandon(struct mill *mill)
 	stop_ask(&mill->stop, STOP_EXIT_EARLY, ""); /* not "finished" */
 	settle_store(mill);
 	close_store(mill, spill_path, sizeof(spill_path));
+	bring_home(mill);
 }

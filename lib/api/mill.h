@@ -22,6 +22,7 @@ struct export;
 struct llmill_run_conf;
 struct nursery;
 struct progress;
+struct scratch;
 
 /*
  * All that one run owns, from its options to its exit status. run.c is the
@@ -35,6 +36,7 @@ struct mill {
 	struct input_facts input;
 	struct redo redo;
 	struct nursery *nursery;
+	struct scratch *scratch; /* NULL: the database is worked on in place */
 	struct store *store;
 	struct store_counts counts;
 	struct coord *coord;
@@ -59,6 +61,7 @@ struct mill {
 	bool stands_in;	 /* a temporary database, for one that cannot be had */
 	bool db_is_ours; /* default-named and made by this run */
 	char *output_part; /* where an output that is not whole was left */
+	bool not_home;	   /* the database did not get from its scratch */
 	bool output_lost;  /* it could not be written to its end */
 	enum store_health health;
 	/* The first prompt that each outcome failed, and why. */

@@ -222,6 +222,7 @@ fill_coord(struct mill *mill, struct coord_conf *coord)
 	    .asked = mill->asked,
 	    .twins = conf->dedup ? &mill->twins : NULL,
 	    .store = mill->store,
+	    .scratch = mill->scratch,
 	    .nursery = mill->nursery,
 	    .progress = mill->progress,
 	    .output = mill->output,

@@ -167,6 +167,14 @@ rename_new(const char *from, const char *to)
 	return rename(from, to);
 }
 
+int
+place_move(const char *from, const char *to, struct err *err)
+{
+	if (rename(from, to) == 0)
+		return 0;
+	return err_set_errno(err, "cannot rename %s to %s", from, to);
+}
+
 static int
 rename_part(const struct place *place, struct err *err)
 {

@@ -35,6 +35,9 @@ int place_open(struct place *place, const char *path, struct err *err);
  */
 int place_open_new(struct place *place, const char *path, struct err *err);
 
+/* Give a whole file another name; what has that already is replaced. */
+int place_move(const char *from, const char *to, struct err *err);
+
 /* Sync, close, rename into place, sync the directory. On failure the .part
  * file stays. The place is closed either way. Bug if it was not open. */
 int place_commit(struct place *place, struct err *err);

@@ -103,14 +103,8 @@ choose_way(const char *path)
 }
 
 static void
-put_uri(struct buf *uri, const char *path, enum read_way way)
+put_uri(struct buf *uri, const char *path, const char *query)
 {
-	static const char *const queries[] = {
-	    [READ_LOCKED] = "?mode=ro&readonly_shm=1",
-	    [READ_STILL] = "?mode=ro&immutable=1",
-	    [READ_ALONE] = "?mode=ro&vfs=unix-none",
-	};
-
 	buf_add_text(uri, *path == '/' ? "file://" : "file:");
 	for (; *path != '\0'; path++) {
 		if (strchr("%?#", *path) != NULL)
@@ -118,7 +112,7 @@ put_uri(struct buf *uri, const char *path, enum read_way way)
 		else
 			buf_add_byte(uri, *path);
 	}
-	buf_add_text(uri, queries[way]);
+	buf_add_text(uri, query);
 }
 
 /* SQLite asks after each look at a lock that others hold. */
@@ -149,13 +143,18 @@ static int
 open_to_read(
     struct sqlite3 **db, const char *path, struct db_patience *patience)
 {
+	static const char *const queries[] = {
+	    [READ_LOCKED] = "?mode=ro&readonly_shm=1",
+	    [READ_STILL] = "?mode=ro&immutable=1",
+	    [READ_ALONE] = "?mode=ro&vfs=unix-none",
+	};
 	enum read_way way = choose_way(path);
 	struct buf uri;
 	int code;
 
 	*db = NULL;
 	buf_init(&uri, URI_MAX_BYTES);
-	put_uri(&uri, path, way);
+	put_uri(&uri, path, queries[way]);
 	code = uri.failed ? SQLITE_NOMEM
 			  : sqlite3_open_v2(uri.data, db,
 				SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
@@ -187,6 +186,7 @@ settle_mode(struct sqlite3 *db, enum db_mode mode)
 {
 	switch (mode) {
 	case DB_NETWORK:
+	case DB_ALONE:
 		return db_run(db, "PRAGMA synchronous = EXTRA;"
 				  "PRAGMA locking_mode = EXCLUSIVE");
 	case DB_BUILD:
@@ -198,6 +198,26 @@ settle_mode(struct sqlite3 *db, enum db_mode mode)
 	default:
 		return db_run(db, "PRAGMA synchronous = EXTRA");
 	}
+}
+
+/* An URI is taken for one, so that VACUUM INTO can name one, too; a path is
+ * absolute, and never looks like one. */
+static int
+open_at(struct sqlite3 **db, const char *path, enum db_mode mode, int flags)
+{
+	struct buf uri;
+	int code;
+
+	flags |= SQLITE_OPEN_URI;
+	if (mode != DB_ALONE)
+		return sqlite3_open_v2(path, db, flags, NULL);
+	*db = NULL;
+	buf_init(&uri, URI_MAX_BYTES);
+	put_uri(&uri, path, "?vfs=unix-none");
+	code = uri.failed ? SQLITE_NOMEM
+			  : sqlite3_open_v2(uri.data, db, flags, NULL);
+	buf_free(&uri);
+	return code;
 }
 
 int
@@ -215,7 +235,7 @@ db_open(struct sqlite3 **db, const char *path, enum db_mode mode,
 	} else {
 		flags |= SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_READWRITE;
 	}
-	code = sqlite3_open_v2(path, db, flags, NULL);
+	code = open_at(db, path, mode, flags);
 	if (code == SQLITE_OK) {
 		distrust(*db);
 		db_set_patience(*db, patience);
@@ -289,6 +309,27 @@ db_leave_journal(struct sqlite3 *db)
 	if (code == SQLITE_OK)
 		code = set_journal(
 		    db, "PRAGMA journal_mode = DELETE", "delete", &taken);
+	return code;
+}
+
+int
+db_copy(struct sqlite3 *db, const char *path)
+{
+	struct sqlite3_stmt *stmt;
+	struct buf uri;
+	int code;
+
+	buf_init(&uri, URI_MAX_BYTES);
+	put_uri(&uri, path, "?vfs=unix-none");
+	code = db_prepare(db, "VACUUM INTO :uri", &stmt);
+	if (code == SQLITE_OK && uri.failed)
+		code = SQLITE_NOMEM;
+	if (code == SQLITE_OK) {
+		db_bind(stmt, ":uri", buf_span(&uri));
+		code = db_finish(stmt);
+	}
+	sqlite3_finalize(stmt);
+	buf_free(&uri);
 	return code;
 }
 
@@ -483,8 +524,9 @@ db_fail(struct err *err, struct sqlite3 *db, int code, const char *name)
 
 	if (lacks_locks(code))
 		return err_set(err, ERR_SYSTEM,
-		    "%s: this file system has no locks that hold (%s); put "
-		    "--db on another one, such as the node's own disk",
+		    "%s: this file system has no locks that hold (%s); "
+		    "--scratch DIR works on the node's own disk and copies "
+		    "to it",
 		    name, says);
 	switch (code & 0xFF) {
 	case SQLITE_BUSY:

@@ -23,6 +23,8 @@ enum db_mode {
 	DB_READ = 3,	  /* changes nothing, not even the directory */
 	DB_BUILD = 4,	  /* a new file that nobody knows of yet: no journal
 			     beside it; syncing is the caller's business */
+	DB_ALONE = 5,	  /* like DB_NETWORK where the file system has no locks:
+			     who opens it is known to be alone */
 };
 
 /* How long to wait for another program's lock. */
@@ -55,6 +57,11 @@ void db_settle(struct sqlite3 *db);
  * Reads back what SQLite says. */
 int db_enter_journal(struct sqlite3 *db, enum db_mode mode);
 int db_leave_journal(struct sqlite3 *db);
+
+/* Write all of it, as it is at this moment, to an empty or a new file, which
+ * nobody else may know of. Others may write meanwhile where the journal is a
+ * WAL. */
+int db_copy(struct sqlite3 *db, const char *path);
 
 /* Write all of the -wal into the database, synced, and begin it anew. Gives
  * SQLITE_BUSY while somebody reads in it. */

@@ -39,10 +39,17 @@ const char *
 fskind_network(const char *directory)
 {
 	const char *said = getenv("LLMILL_FSTYPE");
-	struct statfs fs;
 
 	if (said != NULL && *said != '\0')
 		return strcmp(said, "local") == 0 ? NULL : said;
+	return fskind_seen(directory);
+}
+
+const char *
+fskind_seen(const char *directory)
+{
+	struct statfs fs;
+
 	if (statfs(directory, &fs) == -1)
 		return NULL;
 	for (size_t i = 0; i < KIND_COUNT; i++)

@@ -12,4 +12,7 @@
  */
 const char *fskind_network(const char *directory);
 
+/* The same, whatever the environment says. */
+const char *fskind_seen(const char *directory);
+
 #endif

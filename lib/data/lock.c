@@ -25,6 +25,7 @@
 	CLOCK_S /* a dying holder's children are gone by then */
 #define LOCK_NAP_MS 20
 #define LOCK_LONG_NAP_MS 500
+#define LOCK_SIGN_S 10	 /* from its making to its text */
 #define LOCK_STALE_S 600 /* refreshed every minute by those who live */
 #define HOLDER_MAX_BYTES 512
 
@@ -129,27 +130,25 @@ enum grab {
 	GRAB_FOREIGN = 2, /* another host has it */
 };
 
+/* Whoever made the file has the lock. Does it say that they are alive? */
 static enum grab
-lock_try(struct lock *lock, const struct lock_wish *wish)
+judge_file(const struct lock *lock, const struct lock_wish *wish)
 {
-	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	struct lock_holder self;
+	struct lock_holder other;
+	char proc[40];
 
-	if (lock->fd == -1)
-		lock->fd = lock_open(lock->path, O_RDWR | O_CREAT);
-	if (lock->fd == -1)
-		return GRAB_FAILED;
-	if (fcntl(lock->fd, F_OFD_SETLK, &whole) == -1)
-		return errno == EAGAIN || errno == EACCES ? GRAB_BUSY
-							  : GRAB_FAILED;
-	if (!is_in_place(lock)) {
-		fd_close(&lock->fd);
-		return GRAB_BUSY;
-	}
-	if (!is_foreign(lock, wish))
+	know_ourselves(&self);
+	read_holder(lock->fd, &other);
+	if (other.pid == 0 && age_s(lock->fd) < LOCK_SIGN_S)
+		return GRAB_BUSY; /* just being signed */
+	if (wish->steal)
 		return GRAB_DONE;
-	whole.l_type = F_UNLCK;
-	(void)fcntl(lock->fd, F_OFD_SETLK, &whole);
-	return GRAB_FOREIGN;
+	if (strcmp(other.host, self.host) != 0)
+		return is_foreign(lock, wish) ? GRAB_FOREIGN : GRAB_DONE;
+	snprintf(proc, sizeof proc, "/proc/%" PRId64, other.pid);
+	return other.pid == self.pid || access(proc, F_OK) == -1 ? GRAB_DONE
+								 : GRAB_BUSY;
 }
 
 /* Write who we are. Only people read it, and other hosts: a full disk is no
@@ -166,6 +165,72 @@ lock_sign(const struct lock *lock)
 	    self.pid, self.host, self.job[0] == '\0' ? "-" : self.job);
 	if (ftruncate(lock->fd, 0) == 0)
 		(void)!pwrite(lock->fd, text, (size_t)size, 0);
+}
+
+/*
+ * Where the kernel has no locks: to make the file is to have it. One that a
+ * dead holder left is removed, and then made anew by whoever is first; two
+ * that do so at once see by the nap that theirs is gone.
+ */
+static enum grab
+file_try(struct lock *lock, const struct lock_wish *wish)
+{
+	enum grab got = judge_file(lock, wish);
+
+	if (got != GRAB_DONE)
+		return got;
+	if (is_in_place(lock))
+		(void)unlink(lock->path);
+	fd_close(&lock->fd);
+	lock->fd = lock_open(lock->path, O_RDWR | O_CREAT | O_EXCL);
+	if (lock->fd == -1)
+		return errno == EEXIST ? GRAB_BUSY : GRAB_FAILED;
+	lock_sign(lock);
+	(void)poll(NULL, 0, LOCK_NAP_MS);
+	if (is_in_place(lock))
+		return GRAB_DONE;
+	fd_close(&lock->fd);
+	return GRAB_BUSY;
+}
+
+static bool
+is_lockless(int number)
+{
+	return number == ENOSYS || number == ENOLCK || number == EOPNOTSUPP;
+}
+
+static enum grab
+lock_try(struct lock *lock, const struct lock_wish *wish)
+{
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	bool is_new = false;
+
+	if (wish->by_file)
+		fd_close(&lock->fd); /* it may be another by now */
+	if (lock->fd == -1) {
+		lock->fd = lock_open(lock->path, O_RDWR | O_CREAT | O_EXCL);
+		is_new = lock->fd != -1;
+	}
+	if (lock->fd == -1 && errno == EEXIST)
+		lock->fd = lock_open(lock->path, O_RDWR | O_CREAT);
+	if (lock->fd == -1)
+		return GRAB_FAILED;
+	if (fcntl(lock->fd, F_OFD_SETLK, &whole) == -1) {
+		lock->is_file = wish->by_file && is_lockless(errno);
+		if (lock->is_file)
+			return is_new ? GRAB_DONE : file_try(lock, wish);
+		return errno == EAGAIN || errno == EACCES ? GRAB_BUSY
+							  : GRAB_FAILED;
+	}
+	if (!is_in_place(lock)) {
+		fd_close(&lock->fd);
+		return GRAB_BUSY;
+	}
+	if (!is_foreign(lock, wish))
+		return GRAB_DONE;
+	whole.l_type = F_UNLCK;
+	(void)fcntl(lock->fd, F_OFD_SETLK, &whole);
+	return GRAB_FOREIGN;
 }
 
 void
@@ -216,11 +281,11 @@ say_busy(
 static int
 say_failed(const struct lock *lock, struct err *err)
 {
-	if (errno == ENOSYS || errno == ENOLCK || errno == EOPNOTSUPP)
+	if (is_lockless(errno))
 		return err_set(err, ERR_SYSTEM,
 		    "%s: this file system has no locks (%s; Lustre: mount it "
-		    "with -o flock); put --db on another one, such as the "
-		    "node's own disk",
+		    "with -o flock); --scratch DIR works on the node's own "
+		    "disk and copies to it",
 		    lock->path, strerror(errno));
 	return err_set_errno(err, "cannot lock %s", lock->path);
 }
@@ -331,6 +396,28 @@ lock_find_holder(const char *db_path, struct lock_holder *holder)
 	fd_close(&fd);
 	free(path);
 	return lock_is_held(db_path) != 0;
+}
+
+struct lock_token
+lock_token(const struct lock *lock)
+{
+	struct stat st;
+
+	if (fstat(lock->fd, &st) == -1)
+		return (struct lock_token){0};
+	return (struct lock_token){st.st_dev, st.st_ino};
+}
+
+bool
+lock_token_holds(const struct lock_token *token, const char *db_path)
+{
+	char *path = lock_path(db_path);
+	struct stat st;
+	bool holds = path != NULL && stat(path, &st) == 0 &&
+		     st.st_dev == token->device && st.st_ino == token->inode;
+
+	free(path);
+	return holds;
 }
 
 void

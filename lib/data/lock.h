@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct err;
 
@@ -19,9 +20,22 @@ struct err;
  * own batch job, which was started again on another node.
  */
 struct lock {
-	int fd;	    /* -1: not held */
-	char *path; /* of the lock file */
+	int fd;	      /* -1: not held */
+	char *path;   /* of the lock file */
+	bool is_file; /* the kernel has no part in it */
 };
+
+/* Which lock it is, for another process that is to act under it. */
+struct lock_token {
+	dev_t device;
+	ino_t inode;
+};
+
+/* Fails as stat does, silently: then nothing counts as held. */
+struct lock_token lock_token(const struct lock *lock);
+
+/* Is it still the one of its database? Somebody may have stolen it. */
+bool lock_token_holds(const struct lock_token *token, const char *db_path);
 
 #define LOCK_REFRESH_NS (60 * CLOCK_S)
 
@@ -29,6 +43,8 @@ struct lock {
 struct lock_wish {
 	bool shared;		  /* other hosts mount the file system */
 	bool steal;		  /* from another host */
+	bool by_file;		  /* where the kernel has no locks, the file is
+				     one by being there */
 	int64_t wait_ns;	  /* for whoever has it on this host, */
 	int64_t wait_foreign_ns;  /* and on another */
 	bool (*hurry)(void *arg); /* wait no longer? NULL: as long as said */

@@ -327,6 +327,16 @@
 	" CAST(strftime('%s', ended_at) AS INTEGER), version, host, pid"       \
 	" FROM llm_runs WHERE run_id > 0 ORDER BY run_id DESC LIMIT 1"
 
+/* A run in words by which it is known again in a copy of its database. */
+#define SQL_RUN_WORDS                                                          \
+	"run_id || ' ' || ifnull(started_at, '') || ' ' || ifnull(host, '')"   \
+	" || ' ' || ifnull(pid, '') || ' ' || ifnull(argv, '')"
+#define SQL_LAST_RUN_WORDS                                                     \
+	"SELECT " SQL_RUN_WORDS                                                \
+	" FROM llm_runs WHERE run_id > 0 ORDER BY run_id DESC LIMIT 1"
+#define SQL_FIND_RUN_WORDS                                                     \
+	"SELECT 1 FROM llm_runs WHERE " SQL_RUN_WORDS " = :words"
+
 /* How many runs there were. */
 #define SQL_SURVEY_RUNS "SELECT count(*) FROM llm_runs WHERE run_id > 0"
 

@@ -21,6 +21,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "data/fskind.h"
+#include "data/path.h"
 #include "data/spill_line.h"
 #include "data/sql.h"
 #include "data/store_inner.h"
@@ -148,52 +149,6 @@ store_new(const struct store_conf *conf, struct err *err)
 	return store;
 }
 
-/* Fill path and shown: SQLite wants no symbolic link anywhere, people want
- * to see what they typed. Gives the real directory, given, or NULL. */
-static char *
-resolve(struct store *store, const char *path, struct err *err)
-{
-	const char *slash = strrchr(path, '/');
-	const char *name = slash == NULL ? path : slash + 1;
-	char *directory =
-	    slash == NULL ? strdup(".") : strndup(path, (size_t)(name - path));
-	char *real = directory == NULL ? NULL : realpath(directory, NULL);
-
-	free(directory);
-	if (real == NULL) {
-		err_set_errno(err, "cannot open %s", path);
-		return NULL;
-	}
-	store->shown = strdup(path);
-	if (store->shown != NULL &&
-	    asprintf(&store->path, "%s/%s", strcmp(real, "/") == 0 ? "" : real,
-		name) != -1)
-		return real;
-	store->path = NULL;
-	free(real);
-	err_set_memory(err, "store");
-	return NULL;
-}
-
-/* What is at the path may be a plain file or nothing. */
-static int
-check_kind(const struct store *store, bool *exists, struct err *err)
-{
-	struct stat st;
-
-	*exists = lstat(store->path, &st) == 0;
-	if (!*exists)
-		return errno == ENOENT
-			   ? 0
-			   : err_set_errno(err, "cannot open %s", store->shown);
-	if (S_ISREG(st.st_mode))
-		return 0;
-	return err_set(err, ERR_INPUT, "%s: %s, not a database", store->shown,
-	    S_ISDIR(st.st_mode)	  ? "a directory"
-	    : S_ISLNK(st.st_mode) ? "a symbolic link"
-				  : "a special file");
-}
-
 /* Make the file with its name durable, readable by nobody else. */
 static int
 make_file(struct store *store, int fd, const char *directory, struct err *err)
@@ -272,15 +227,9 @@ static int
 take_lock(struct store *store, const struct store_conf *conf, bool shared,
     struct err *err)
 {
-	const struct lock_wish wish = {
-	    .shared = shared,
-	    .steal = conf->steals,
-	    .wait_ns = conf->wait_lock_ns,
-	    .wait_foreign_ns = conf->wait_foreign_ns,
-	    .hurry = conf->hurry,
-	    .arg = conf->arg,
-	};
+	struct lock_wish wish = conf->lock;
 
+	wish.shared = shared;
 	store->refresh_ns = clock_add(clock_now_ns(), LOCK_REFRESH_NS);
 	return lock_take_as(&store->lock, store->path, &wish, err);
 }
@@ -288,14 +237,20 @@ take_lock(struct store *store, const struct store_conf *conf, bool shared,
 static int
 open_path(struct store *store, const struct store_conf *conf, struct err *err)
 {
-	char *directory = resolve(store, conf->path, err);
 	bool exists = false;
 	const char *network;
+	char *directory;
 	int done = -1;
 
-	if (directory == NULL)
+	store->path = path_resolve(conf->path, &directory, err);
+	if (store->path == NULL)
 		return -1;
-	if (check_kind(store, &exists, err) == -1)
+	store->shown = strdup(conf->shown != NULL ? conf->shown : conf->path);
+	if (store->shown == NULL) {
+		err_set_memory(err, "store");
+		goto out;
+	}
+	if (path_check(store->path, store->shown, &exists, err) == -1)
 		goto out;
 	if (exists && conf->create_only) {
 		/* Whoever has it may work on it for long: no lock is tried. */
@@ -303,7 +258,7 @@ open_path(struct store *store, const struct store_conf *conf, struct err *err)
 		err_set_errno(err, "cannot create %s", store->shown);
 		goto out;
 	}
-	network = fskind_network(directory);
+	network = conf->is_near ? NULL : fskind_network(directory);
 	if (take_lock(store, conf, network != NULL, err) == -1 ||
 	    open_file(store, directory, conf->create_only, err) == -1)
 		goto out;
@@ -314,7 +269,8 @@ open_path(struct store *store, const struct store_conf *conf, struct err *err)
 		    "than llmill status can read it meanwhile",
 		    store->shown, network);
 	}
-	store->spill = spill_new(store->path, err);
+	store->spill = spill_new(
+	    conf->spill_path != NULL ? conf->spill_path : store->path, err);
 	if (store->spill != NULL)
 		done = open_database(store, err);
 out:

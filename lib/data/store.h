@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "data/lock.h"
 #include "data/plan.h"
 #include "wire/reply.h"
 
@@ -51,16 +52,16 @@ struct store_durable {
 
 struct store_conf {
 	const char *path;	/* NULL: a private temporary database */
-	const char *spill_path; /* with path NULL: whose spill file takes the
-				   answers; NULL: none (--no-db) */
+	const char *shown;	/* what people call it; NULL: its path */
+	const char *spill_path; /* whose spill file takes the answers; NULL:
+				   the path's; with path NULL: none (--no-db) */
+	bool is_near;		/* on this node's own disk, whatever it says */
 	bool create_only;	/* O_EXCL: a new file of a default name; an
 				   old one is ERR_SYSTEM with EEXIST */
 	bool resumes; /* the file must be there; its prompts are the list,
 			 whatever their ids, and other settings are meant */
 	bool extends; /* a list of which this is a part may have grown */
-	bool steals;  /* the lock of another host */
-	int64_t wait_lock_ns;	 /* for whoever works on it */
-	int64_t wait_foreign_ns; /* on another host */
+	struct lock_wish lock; /* all but shared, which is found out */
 	int patience_ms; /* at the start, for another program's lock; 0: 30 s
 			  */
 	/* Wait for that lock no longer? NULL: never in a hurry. */

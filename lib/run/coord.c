@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "data/scratch.h"
 #include "data/store.h"
 #include "data/twins.h"
 #include "run/loop.h"
@@ -259,6 +260,7 @@ next_moment(struct coord *coord)
 	then_ns = earlier(then_ns, store_due_ns(coord->conf.store));
 	then_ns = earlier(then_ns, stop_due_ns(coord->conf.stop));
 	then_ns = earlier(then_ns, watch_due_ns(&coord->watch));
+	then_ns = earlier(then_ns, scratch_due_ns(coord->conf.scratch));
 	if (coord->phase != STOP_NONE)
 		return then_ns;
 	then_ns = earlier(then_ns, route_gives_up_ns(&coord->route));
@@ -288,6 +290,7 @@ turn(struct coord *coord, struct err *err)
 	} while (pool_due_ns(coord->pool) <= coord->now_ns);
 	set_wanted(coord);
 	store_commit(coord->conf.store, coord->now_ns, false);
+	scratch_tick(coord->conf.scratch, coord->now_ns);
 	count_time(coord, coord->now_ns - before_ns);
 	observe(coord);
 	if (coord->no_memory)

@@ -15,6 +15,7 @@ struct err;
 struct export;
 struct nursery;
 struct progress;
+struct scratch;
 struct signals;
 struct stats;
 struct stop;
@@ -32,6 +33,7 @@ struct coord_conf {
 	const uint8_t *asked;	   /* 1 per prompt that this run is to do */
 	const struct twins *twins; /* which of them are the same; NULL: none */
 	struct store *store;
+	struct scratch *scratch; /* or NULL */
 	struct nursery *nursery;
 	struct progress *progress; /* or NULL */
 	struct export *output;	   /* or NULL */

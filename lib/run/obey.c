@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "data/scratch.h"
 #include "run/coord_impl.h"
 #include "run/deadline.h"
 #include "view/stats.h"
@@ -44,7 +45,8 @@ static void
 obey_deadline(struct coord *coord)
 {
 	int64_t left_ns =
-	    (coord->conf.deadline_wall_ms - clock_wall_ms()) * CLOCK_MS;
+	    (coord->conf.deadline_wall_ms - clock_wall_ms()) * CLOCK_MS -
+	    scratch_takes_ns(coord->conf.scratch);
 	bool begins = sched_left(coord->sched) > sched_out(coord->sched);
 	char reason[128];
 	char at[32];
