@@ -138,6 +138,33 @@ def test_two_terms_are_one(mill, stub, cluster):
     assert calls(server) == collections.Counter(texts(100))
 
 
+def test_what_is_worked_on_near_by_is_home_before_it_goes_elsewhere(
+        mill, stub, cluster):
+    server, near = stub(delay=0.5), mill.aside / "near"
+
+    def on_each_node(text):
+        mine = f"export SLURM_TMPDIR={near}/$SLURMD_NODENAME\n"
+        return text.replace("\nsrun", f'\n{mine}mkdir -p "$SLURM_TMPDIR"\n'
+                            "srun")
+
+    path = script(mill, server, "-j", "4", "--shard", "auto/1",
+                  "--scratch", "--scratch-every", "1s", count=100,
+                  edit=on_each_node)
+    job = cluster.submit(path)
+    cluster.until(lambda: mill.answered("answers.000of001.db"), "a copy")
+    first = cluster.facts(job)[0]["NodeList"]
+    os.kill(cluster.coordinator(), signal.SIGTERM)
+    cluster.until(lambda: int(cluster.facts(job)[0]["Restarts"]) == 1,
+                  "it is queued again")
+    cluster.say("scontrol", "update", f"JobId={job}", f"ExcNodeList={first}")
+    assert cluster.wait(job) == {"0": "COMPLETED"}
+    assert cluster.facts(job)[0]["NodeList"] != first
+    assert mill.results("answers.000of001.db") == answers(100)
+    assert calls(server) == collections.Counter(texts(100))
+    assert len(list(near.iterdir())) == 2
+    assert not [path for path in near.rglob("*") if not path.is_dir()]
+
+
 @pytest.mark.parametrize("words, told", [
     ([], "wants a file of prompts"), (["-"], "-: a job has nothing"),
     (["in", "--shard", "1/4"], "a batch script takes auto/N"),
