@@ -173,6 +173,8 @@ def test_every_option_stands_in_the_section_of_its_group(mill):
         flag = name[1:] if name != "--" else letter[1:]
         item = re.search(rf"^\.It .*Fl {re.escape(flag)}\b(.*)", page, re.M)
         assert item, line
+        if argument.startswith("["):
+            argument = f" Op Ar {argument[1:-1]}"
         assert argument == "-" or argument in item[1], line
 
 

@@ -158,11 +158,20 @@ class CallLog:
 
     def __init__(self, stub, whole=False):
         self.stub = stub
-        self.file = open(stub.log_path, encoding="utf-8")
+        self.file = open(stub.log_path, "rb")
+        self.rest = b""
         if not whole:
             self.settle()
-            self.file.seek(0, os.SEEK_END)
-        self.rest = ""
+            self.seek_end()
+
+    def seek_end(self):
+        """Others write meanwhile: a line that has begun is not seen whole."""
+        end = self.file.seek(0, os.SEEK_END)
+        if end > 0:
+            self.file.seek(end - 1)
+            last = self.file.read(1)
+            while not last.endswith(b"\n"):
+                last = self.file.readline()
 
     def settle(self):
         """Wait until the server has read what was sent to it before."""
@@ -175,7 +184,7 @@ class CallLog:
         """Chat requests since the last time."""
         self.settle()
         text = self.rest + self.file.read()
-        *lines, self.rest = text.split("\n")
+        *lines, self.rest = text.split(b"\n")
         rows = map(json.loads, lines)
         return [row for row in rows if row["event"] == "request" and
                 row["method"] == "POST"]
