@@ -64,6 +64,18 @@ check_width(const struct opts *opts, struct llmill_err *err)
 	return 0;
 }
 
+static int
+check_price(const struct opts *opts, struct llmill_err *err)
+{
+	const struct llmill_run_conf *conf = &opts->conf;
+
+	if (conf->max_cost == 0 || conf->price_in > 0 || conf->price_out > 0)
+		return 0;
+	return say_refuse(err,
+	    "--max-cost wants to know what tokens cost; give --price-in, "
+	    "--price-out");
+}
+
 static bool
 is_dash(const char *text)
 {
@@ -222,11 +234,12 @@ conf_complete(struct opts *opts, struct llmill_err *err)
 {
 	struct llmill_run_conf *conf = &opts->conf;
 
-	if (check_clashes(opts, err) < 0 || check_width(opts, err) < 0 ||
-	    shard_settle(opts, err) < 0 || check_streams(opts, err) < 0 ||
-	    check_key_env(opts, err) < 0 || paths_check(opts, err) < 0 ||
-	    body_fill(opts, err) < 0 || fill_texts(opts, err) < 0 ||
-	    fill_redo(opts, err) < 0 || headers_fill(opts, err) < 0)
+	if (check_clashes(opts, err) < 0 || check_price(opts, err) < 0 ||
+	    check_width(opts, err) < 0 || shard_settle(opts, err) < 0 ||
+	    check_streams(opts, err) < 0 || check_key_env(opts, err) < 0 ||
+	    paths_check(opts, err) < 0 || body_fill(opts, err) < 0 ||
+	    fill_texts(opts, err) < 0 || fill_redo(opts, err) < 0 ||
+	    headers_fill(opts, err) < 0)
 		return -1;
 	if (conf->verbosity >= 0)
 		warn_of_braces(opts);

@@ -72,6 +72,7 @@ enum opts_kind {
 	OPTS_SHARE = 14,   /* struct opts_share: "N" or "P%" */
 	OPTS_SAMPLE = 15,  /* struct opts_sample */
 	OPTS_MOMENT = 16,  /* int64_t ms since 1970, 0: "none" */
+	OPTS_MONEY = 17,   /* uint64_t, in millionths, least to most */
 };
 
 struct opts_sample {

@@ -31,6 +31,7 @@
 #define NS_PER_YEAR (INT64_C(8760) * 3600 * 1000 * NS_PER_MS)
 #define TRIES_MOST 65535 /* what is counted of a prompt's tries, */
 #define POISON_MOST 255	 /* and of the workers it crashed */
+#define MONEY_MOST INT64_C(1000000000000) /* a million */
 #define AMOUNT_MOST INT64_C(1000000000000000)
 #define TOKENS_MOST 1000000000 /* far above any model's window */
 

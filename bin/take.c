@@ -78,6 +78,21 @@ take_duration(struct llmill_err *err, const struct opt *opt, const char *value,
 }
 
 static int
+take_money(struct llmill_err *err, const struct opt *opt, const char *value,
+    uint64_t *millionths)
+{
+	char takes[128];
+
+	if (value_money(value, millionths) && is_within(opt, *millionths))
+		return 0;
+	snprintf(takes, sizeof(takes),
+	    "an amount up to %" PRId64 " with at most six decimals, such as "
+	    "0.15",
+	    opt->most / 1000000);
+	return refuse_value(err, opt, value, takes);
+}
+
+static int
 take_number(struct llmill_err *err, const struct opt *opt, const char *value)
 {
 	char takes[128];
@@ -221,6 +236,9 @@ take_value(struct opts *opts, const struct opt *opt, const char *value,
 		break;
 	case OPTS_AMOUNT:
 		result = take_count(err, opt, value, field);
+		break;
+	case OPTS_MONEY:
+		result = take_money(err, opt, value, field);
 		break;
 	case OPTS_SHARE:
 		result = take_share(err, opt, value, field);

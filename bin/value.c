@@ -124,6 +124,28 @@ value_duration(const char *text, int64_t *ns)
 	return true;
 }
 
+bool
+value_money(const char *text, uint64_t *millionths)
+{
+	int64_t whole = 0;
+	int64_t billionths = 0;
+	int64_t sum;
+
+	if (*text != '.' && !read_digits(&text, &whole))
+		return false;
+	if (*text == '.') {
+		text++;
+		if (!read_billionths(&text, &billionths))
+			return false;
+	}
+	if (*text != '\0' || billionths % 1000 != 0 ||
+	    __builtin_mul_overflow(whole, INT64_C(1000000), &sum) ||
+	    __builtin_add_overflow(sum, billionths / 1000, &sum))
+		return false;
+	*millionths = (uint64_t)sum;
+	return true;
+}
+
 static bool
 read_scaled(const char *text, const struct unit *units, uint64_t *value)
 {

@@ -22,6 +22,9 @@ bool value_size(const char *text, uint64_t *bytes);
 /* "812", "10k", "2M", in steps of 1000. */
 bool value_count(const char *text, uint64_t *count);
 
+/* "0.15", "3", ".6": in millionths; what is finer is false. */
+bool value_money(const char *text, uint64_t *millionths);
+
 /* "5%", "0.5%": more than 0, at most 100. */
 bool value_percent(const char *text, double *percent);
 

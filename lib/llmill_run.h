@@ -202,6 +202,9 @@ struct llmill_run_conf {
 	uint64_t tpm; /* tokens per minute */
 	uint64_t max_requests;
 	uint64_t max_tokens_total;
+	uint64_t max_cost; /* in millionths of the currency */
+	uint64_t price_in; /* likewise, per million tokens; 0 and 0: unknown */
+	uint64_t price_out;
 	uint64_t max_failures;	     /* prompts */
 	double max_failures_percent; /* of all prompts, 0 … 100 */
 

@@ -452,9 +452,14 @@ add_used(void *arg, uint32_t index, const struct reply *reply)
 {
 	struct mill *mill = arg;
 
-	mill->used_requests++;
-	mill->used_tokens +=
+	struct tokens used =
 	    limit_used(estimate_tokens(&mill->backend.chat, index), reply);
+
+	mill->used_requests++;
+	mill->used_tokens.input =
+	    price_add(mill->used_tokens.input, used.input);
+	mill->used_tokens.output =
+	    price_add(mill->used_tokens.output, used.output);
 }
 
 static int
@@ -462,7 +467,8 @@ count_used(struct mill *mill, struct err *err)
 {
 	const struct llmill_run_conf *conf = mill->conf;
 
-	if (conf->max_requests == 0 && conf->max_tokens_total == 0)
+	if (conf->max_requests == 0 && conf->max_tokens_total == 0 &&
+	    conf->max_cost == 0)
 		return 0;
 	return store_each_attempt(mill->store, add_used, mill, err);
 }

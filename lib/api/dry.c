@@ -25,35 +25,32 @@ struct load {
 	uint32_t count;
 	uint32_t first; /* index */
 	uint64_t bytes;
-	uint64_t tokens; /* in and out, as limits count them */
-	uint64_t output; /* tokens, where all answers have a limit; else 0 */
+	struct tokens tokens; /* as limits count them */
+	bool limited;	      /* all answers have a limit */
 };
 
 static struct load
 measure(const struct dry *dry)
 {
 	struct span system = dry->backend->plan.system;
-	struct load load = {0};
-	bool limited = true;
+	struct load load = {.limited = true};
 
 	for (uint32_t i = prompts_count(dry->prompts); i-- > 0;) {
 		struct record record = prompts_at(dry->prompts, i);
-		uint64_t output;
+		struct tokens use;
 
 		if (!dry->asked[i])
 			continue;
 		load.count++;
 		load.first = i;
-		load.tokens += estimate_tokens(&dry->backend->chat, i);
-		output = estimate_output(&dry->backend->chat, i);
-		load.output += output;
-		limited = limited && output > 0;
+		use = estimate_tokens(&dry->backend->chat, i);
+		load.tokens.input += use.input;
+		load.tokens.output += use.output;
+		load.limited = load.limited && use.output > 0;
 		load.bytes +=
 		    system.size + (record.body.data != NULL ? record.body.size
 							    : record.text.size);
 	}
-	if (!limited)
-		load.output = 0;
 	return load;
 }
 
@@ -224,6 +221,9 @@ static void
 put_limits(struct buf *out, const struct dry *dry, const struct load *load)
 {
 	const struct llmill_run_conf *conf = dry->conf;
+	const struct price price = {conf->price_in, conf->price_out};
+	uint64_t tokens = tokens_sum(&load->tokens);
+	uint64_t cost = price_of(&price, &load->tokens);
 	char most[32];
 	char needed[32];
 
@@ -237,10 +237,19 @@ put_limits(struct buf *out, const struct dry *dry, const struct load *load)
 		    "--max-tokens-total %s is %s: at most about %s are "
 		    "needed\n",
 		    text_count(conf->max_tokens_total, most, sizeof(most)),
-		    conf->max_tokens_total < load->tokens
+		    conf->max_tokens_total < tokens
 			? "perhaps not enough for all"
 			: "enough",
-		    text_count(load->tokens, needed, sizeof(needed)));
+		    text_count(tokens, needed, sizeof(needed)));
+	if (conf->max_cost > 0)
+		buf_printf(out, "--max-cost %s is %s: %s about %s\n",
+		    price_text(conf->max_cost * PRICE_PER_MILLIONTH, most,
+			sizeof(most)),
+		    conf->max_cost * PRICE_PER_MILLIONTH < cost
+			? "perhaps not enough for all"
+			: "enough",
+		    load->limited ? "at most" : "at least",
+		    price_text(cost, needed, sizeof(needed)));
 }
 
 void
@@ -262,9 +271,9 @@ dry_put(struct buf *out, const struct dry *dry)
 		buf_printf(out,
 		    " to do, about %s input tokens in all (bytes / 4)\n",
 		    text_count(load.bytes / 4, number, sizeof(number)));
-	if (load.output > 0)
+	if (load.limited && load.count > 0)
 		buf_printf(out, "at most %s output tokens\n",
-		    text_count(load.output, number, sizeof(number)));
+		    text_count(load.tokens.output, number, sizeof(number)));
 	put_limits(out, dry, &load);
 	buf_add_text(out, "nothing was sent, no file was made\n");
 }
@@ -364,10 +373,10 @@ dry_put_json(struct buf *out, const struct dry *dry)
 	json_put_integer(out, "answered", dry->answered);
 	json_put_text(out, "database", span_of(dry->db_path));
 	json_put_integer(out, "input_tokens", (int64_t)(load.bytes / 4));
-	json_put_integer(out, "tokens_most", (int64_t)load.tokens);
+	json_put_integer(out, "tokens_most", (int64_t)tokens_sum(&load.tokens));
 	json_put_key(out, "output_tokens_most");
-	if (load.output > 0)
-		buf_printf(out, "%ju", (uintmax_t)load.output);
+	if (load.limited && load.count > 0)
+		buf_printf(out, "%ju", (uintmax_t)load.tokens.output);
 	else
 		buf_add_text(out, "null");
 	buf_add_text(out, "}\n");

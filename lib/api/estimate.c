@@ -45,7 +45,7 @@ limit_in(struct span raw, const char *member)
 	return most;
 }
 
-uint64_t
+static uint64_t
 estimate_output(const struct chat_conf *chat, uint32_t index)
 {
 	struct record record = prompts_at(chat->prompts, index);
@@ -58,7 +58,7 @@ estimate_output(const struct chat_conf *chat, uint32_t index)
 	return most;
 }
 
-uint64_t
+struct tokens
 estimate_tokens(const void *arg, uint32_t index)
 {
 	const struct chat_conf *chat = arg;
@@ -69,8 +69,8 @@ estimate_tokens(const void *arg, uint32_t index)
 		bytes = record.body.size;
 	if (chat->system != NULL)
 		bytes += strlen(chat->system);
-	return (bytes + BYTES_PER_TOKEN - 1) / BYTES_PER_TOKEN +
-	       estimate_output(chat, index);
+	return (struct tokens){(bytes + BYTES_PER_TOKEN - 1) / BYTES_PER_TOKEN,
+	    estimate_output(chat, index)};
 }
 
 void
@@ -85,6 +85,8 @@ limits_of(const struct llmill_run_conf *conf, uint32_t count,
 	    .tokens_per_minute = conf->tpm,
 	    .requests_most = conf->max_requests,
 	    .tokens_most = conf->max_tokens_total,
+	    .cost_most = conf->max_cost * (uint64_t)PRICE_PER_MILLIONTH,
+	    .price = {conf->price_in, conf->price_out},
 	    .failures_most = conf->max_failures,
 	};
 	if (!(conf->max_failures_percent > 0))

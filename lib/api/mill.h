@@ -52,7 +52,7 @@ struct mill {
 	struct twins twins;	/* with --dedup */
 	uint32_t count;
 	uint64_t used_requests; /* by earlier runs, where that is limited */
-	uint64_t used_tokens;
+	struct tokens used_tokens;
 	uint32_t bad_count; /* records that only keep their id */
 	int log_fd;
 	int own_screen_fd; /* conf's, opened anew; -1: only conf's own */

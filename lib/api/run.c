@@ -297,6 +297,8 @@ run_mill(struct mill *mill, struct err *err)
 
 	mill->stats.total = mill->count;
 	mill->stats.workers = mill->conf->workers;
+	mill->stats.price =
+	    (struct price){mill->conf->price_in, mill->conf->price_out};
 	mill->stats.empty_lines = mill->input.empty_count;
 	mill->stats.bad_records = mill->input.bad_count;
 	advise_on_login(mill);

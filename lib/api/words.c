@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/moment.h"
+#include "base/price.h"
 #include "base/text.h"
 #include "chat/api.h"
 #include "chat/curl.h"
@@ -184,6 +185,9 @@ put_settings(struct buf *out, const struct llmill_run_conf *conf,
 	json_put_integer(out, "max_requests", (int64_t)conf->max_requests);
 	json_put_integer(
 	    out, "max_tokens_total", (int64_t)conf->max_tokens_total);
+	json_put_integer(out, "max_cost_millionths", (int64_t)conf->max_cost);
+	json_put_integer(out, PRICE_IN_KEY, (int64_t)conf->price_in);
+	json_put_integer(out, PRICE_OUT_KEY, (int64_t)conf->price_out);
 	put_max_failures(out, conf);
 	json_put_integer(out, "first", conf->first);
 	json_put_integer(out, "range_first", conf->range_first);

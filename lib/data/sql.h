@@ -2,6 +2,8 @@
 #ifndef SQL_H
 #define SQL_H
 
+#include "base/price.h"
+
 /*
  * All SQL of the project's writing side, prepared once, bound by name. Each
  * text has a line on what it is for.
@@ -314,6 +316,11 @@
 #define SQL_SURVEY_ATTEMPTS                                                    \
 	"SELECT run_id, outcome, started_ms, duration_ms, input_tokens,"       \
 	" output_tokens FROM llm_attempts WHERE attempt > 0"
+
+/* What runs were set to: prices are among it. */
+#define SQL_SURVEY_SETTINGS                                                    \
+	"SELECT run_id, settings FROM llm_runs"                                \
+	" WHERE settings LIKE '%\"" PRICE_IN_KEY "\":%' ORDER BY run_id"
 
 /* What every attempt cost, as far as it was told. */
 #define SQL_USAGE                                                              \

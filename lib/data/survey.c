@@ -21,6 +21,7 @@
 #include "data/pin.h"
 #include "data/spill.h"
 #include "data/sql.h"
+#include "data/tariff.h"
 
 #define SECOND_MS 1000 /* what a run's row knows its times to */
 
@@ -111,9 +112,11 @@ positive(struct sqlite3_stmt *stmt, int column)
 }
 
 static void
-count_attempt(
-    struct survey *survey, struct sqlite3_stmt *stmt, struct span_of_work *work)
+count_attempt(struct survey *survey, struct sqlite3_stmt *stmt,
+    struct span_of_work *work, struct tariff *tariff)
 {
+	const struct tokens tokens = {
+	    (uint64_t)positive(stmt, 4), (uint64_t)positive(stmt, 5)};
 	const char *name = db_column(stmt, 1).data;
 	int64_t started_ms = positive(stmt, 2);
 	int64_t duration_ms = positive(stmt, 3);
@@ -127,8 +130,10 @@ count_attempt(
 	} else {
 		survey->attempts_by[SURVEY_UNKNOWN]++;
 	}
-	survey->input_tokens += (uint64_t)positive(stmt, 4);
-	survey->output_tokens += (uint64_t)positive(stmt, 5);
+	survey->input_tokens += tokens.input;
+	survey->output_tokens += tokens.output;
+	survey->cost = price_add(survey->cost,
+	    tariff_cost(tariff, sqlite3_column_int64(stmt, 0), &tokens));
 	/* Longer than that is nonsense, and nonsense must not overflow. */
 	if (duration_ms > INT64_MAX / CLOCK_MS)
 		duration_ms = 0;
@@ -150,14 +155,19 @@ static int
 read_attempts(
     const struct peek *peek, struct survey *survey, struct span_of_work *work)
 {
-	struct sqlite3_stmt *stmt;
-	int code = db_prepare(peek->db, SQL_SURVEY_ATTEMPTS, &stmt);
+	struct sqlite3_stmt *stmt = NULL;
+	struct tariff tariff;
+	int code = tariff_read(&tariff, peek->db);
 
+	survey->has_price = tariff.count > 0;
+	if (code == SQLITE_OK)
+		code = db_prepare(peek->db, SQL_SURVEY_ATTEMPTS, &stmt);
 	while (code == SQLITE_OK && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
-		count_attempt(survey, stmt, work);
+		count_attempt(survey, stmt, work, &tariff);
 		code = SQLITE_OK;
 	}
 	sqlite3_finalize(stmt);
+	tariff_free(&tariff);
 	return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 

@@ -45,6 +45,8 @@ struct survey {
 	const char *name; /* lent */
 	bool is_seed;	  /* made by the seed, never worked on by us */
 	char shard[SHARE_TEXT_BYTES]; /* "3/16"; "": of no list */
+	bool has_price;		      /* of some run */
+	uint64_t cost;		      /* as price_of has it */
 	uint64_t total;		      /* prompts */
 	uint64_t answered;
 	uint64_t failed;

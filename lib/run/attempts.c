@@ -115,6 +115,12 @@ excuse_command(struct coord *coord, struct pool_report *report)
 		reply->outcome = OUTCOME_INTERRUPTED;
 }
 
+static uint64_t
+known(int64_t tokens)
+{
+	return tokens > 0 ? (uint64_t)tokens : 0;
+}
+
 static void
 count_attempt(struct coord *coord, const struct pool_report *report)
 {
@@ -127,6 +133,8 @@ count_attempt(struct coord *coord, const struct pool_report *report)
 		server->failures++;
 	stats->attempts++;
 	stats->attempts_by[report->reply.outcome]++;
+	stats->paid.input += known(report->reply.input_tokens);
+	stats->paid.output += known(report->reply.output_tokens);
 	if (report->attempt > 1)
 		stats->retries++;
 	if (report->event == POOL_DONE &&

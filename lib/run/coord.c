@@ -116,11 +116,11 @@ later(int64_t one_ns, int64_t other_ns)
 	return one_ns > other_ns ? one_ns : other_ns;
 }
 
-uint64_t
+struct tokens
 coord_estimate(const struct coord *coord, uint32_t index)
 {
 	if (coord->conf.estimate == NULL)
-		return 0;
+		return (struct tokens){0};
 	return coord->conf.estimate(coord->conf.estimate_arg, index);
 }
 

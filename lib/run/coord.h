@@ -50,10 +50,10 @@ struct coord_conf {
 	uint32_t workers_least; /* 0: always all of the pool's slots */
 	struct limit_conf limits;
 	uint64_t used_requests; /* before this run */
-	uint64_t used_tokens;
+	struct tokens used_tokens;
 	uint64_t used_failures;
 	/* Gives how many tokens a prompt may cost; NULL: none. */
-	uint64_t (*estimate)(const void *arg, uint32_t index);
+	struct tokens (*estimate)(const void *arg, uint32_t index);
 	const void *estimate_arg;
 	int64_t deadline_wall_ms; /* when all must have ended; 0: never */
 	int64_t wait_server_first_ns;

@@ -56,7 +56,7 @@ void coord_hear_signals(struct coord *coord);
 int coord_watch_signals(struct coord *coord, struct err *err);
 
 /* How many tokens may a prompt cost? */
-uint64_t coord_estimate(const struct coord *coord, uint32_t index);
+struct tokens coord_estimate(const struct coord *coord, uint32_t index);
 
 /* At the begin of a turn: were we stopped from outside? */
 void coord_forgive_sleep(struct coord *coord);

@@ -16,12 +16,12 @@
 
 void
 limit_init(struct limit *limit, const struct limit_conf *conf,
-    uint64_t requests, uint64_t tokens, uint64_t failures)
+    uint64_t requests, struct tokens used, uint64_t failures)
 {
 	*limit = (struct limit){
 	    .conf = *conf,
 	    .requests = requests,
-	    .tokens = tokens,
+	    .used = used,
 	    .failures = failures,
 	};
 	bucket_init(&limit->requests_rate, (double)conf->requests_per_minute,
@@ -40,10 +40,12 @@ bool
 limit_has_room(const struct limit *limit)
 {
 	const struct limit_conf *conf = &limit->conf;
+	const struct tokens all = {limit->used.input + limit->out.input,
+	    limit->used.output + limit->out.output};
 
 	return !is_used_up(limit->requests, conf->requests_most) &&
-	       !is_used_up(
-		   limit->tokens + limit->tokens_out, conf->tokens_most) &&
+	       !is_used_up(tokens_sum(&all), conf->tokens_most) &&
+	       !is_used_up(price_of(&conf->price, &all), conf->cost_most) &&
 	       !is_used_up(limit->failures, conf->failures_most);
 }
 
@@ -66,36 +68,42 @@ limit_holds(const struct limit *limit, int64_t now_ns)
 }
 
 void
-limit_sent(struct limit *limit, uint64_t estimate, int64_t now_ns)
+limit_sent(struct limit *limit, struct tokens estimate, int64_t now_ns)
 {
 	limit->requests++;
-	limit->tokens_out += estimate;
+	limit->out.input += estimate.input;
+	limit->out.output += estimate.output;
 	bucket_take(&limit->requests_rate, 1, now_ns);
-	bucket_take(&limit->tokens_rate, (double)estimate, now_ns);
+	bucket_take(&limit->tokens_rate, (double)tokens_sum(&estimate), now_ns);
 }
 
-uint64_t
-limit_used(uint64_t estimate, const struct reply *reply)
+struct tokens
+limit_used(struct tokens estimate, const struct reply *reply)
 {
-	uint64_t known = 0;
+	struct tokens known = {0};
 
 	if (reply->input_tokens > 0)
-		known += (uint64_t)reply->input_tokens;
+		known.input = (uint64_t)reply->input_tokens;
 	if (reply->output_tokens > 0)
-		known += (uint64_t)reply->output_tokens;
-	if (reply->input_tokens >= 0 || reply->output_tokens >= 0)
+		known.output = (uint64_t)reply->output_tokens;
+	if (reply->input_tokens >= 0 || reply->output_tokens >= 0 ||
+	    !outcome_trait(reply->outcome)->costs)
 		return known;
-	return outcome_trait(reply->outcome)->costs ? estimate : 0;
+	return estimate;
 }
 
 void
-limit_back(struct limit *limit, uint64_t estimate, const struct reply *reply)
+limit_back(
+    struct limit *limit, struct tokens estimate, const struct reply *reply)
 {
-	uint64_t used = limit_used(estimate, reply);
+	struct tokens used = limit_used(estimate, reply);
 
-	limit->tokens_out -= estimate;
-	limit->tokens += used;
-	bucket_correct(&limit->tokens_rate, (double)used - (double)estimate);
+	limit->out.input -= estimate.input;
+	limit->out.output -= estimate.output;
+	limit->used.input = price_add(limit->used.input, used.input);
+	limit->used.output = price_add(limit->used.output, used.output);
+	bucket_correct(&limit->tokens_rate,
+	    (double)tokens_sum(&used) - (double)tokens_sum(&estimate));
 }
 
 void
@@ -105,14 +113,12 @@ limit_failed(struct limit *limit)
 }
 
 static bool
-say_reached(char text[LIMIT_TEXT_BYTES], const char *option, uint64_t most,
+say_reached(char text[LIMIT_TEXT_BYTES], const char *option, const char *amount,
     const char *what)
 {
-	char number[32];
-
 	snprintf(text, LIMIT_TEXT_BYTES,
-	    "%s is reached: %s %s over all runs; raise it to go on", option,
-	    text_count(most, number, sizeof(number)), what);
+	    "%s is reached: %s%s over all runs; raise it to go on", option,
+	    amount, what);
 	return true;
 }
 
@@ -121,16 +127,25 @@ limit_is_reached(
     const struct limit *limit, uint32_t out, char text[LIMIT_TEXT_BYTES])
 {
 	const struct limit_conf *conf = &limit->conf;
+	uint64_t cost = price_of(&conf->price, &limit->used);
+	uint64_t tokens = tokens_sum(&limit->used);
+	char n[32];
 
 	if (is_used_up(limit->failures, conf->failures_most))
-		return say_reached(text, "--max-failures", limit->failures,
-		    limit->failures == 1 ? "prompt failed" : "prompts failed");
+		return say_reached(text, "--max-failures",
+		    text_count(limit->failures, n, sizeof(n)),
+		    limit->failures == 1 ? " prompt failed"
+					 : " prompts failed");
 	if (is_used_up(limit->requests, conf->requests_most))
-		return say_reached(text, "--max-requests", limit->requests,
-		    limit->requests == 1 ? "request" : "requests");
+		return say_reached(text, "--max-requests",
+		    text_count(limit->requests, n, sizeof(n)),
+		    limit->requests == 1 ? " request" : " requests");
 	/* What is out may turn out to be less than was thought. */
-	if (out == 0 && is_used_up(limit->tokens, conf->tokens_most))
+	if (out == 0 && is_used_up(tokens, conf->tokens_most))
+		return say_reached(text, "--max-tokens-total",
+		    text_count(tokens, n, sizeof(n)), " tokens");
+	if (out == 0 && is_used_up(cost, conf->cost_most))
 		return say_reached(
-		    text, "--max-tokens-total", limit->tokens, "tokens");
+		    text, "--max-cost", price_text(cost, n, sizeof(n)), "");
 	return false;
 }

@@ -6,13 +6,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/price.h"
 #include "run/bucket.h"
 #include "wire/reply.h"
 
 /*
  * What a run may use: how fast (requests and tokens per minute) and how much
- * (requests, tokens, failed prompts; over all runs of its database). Pure: now
- * is an argument.
+ * (requests, tokens, money, failed prompts; over all runs of its database).
+ * Pure: now is an argument.
  *
  * A call's tokens are an estimate while it is out: never more than asked for
  * is under way. What it used replaces that when it is back; of one that was
@@ -23,6 +24,8 @@ struct limit_conf {
 	uint64_t tokens_per_minute;
 	uint64_t requests_most;
 	uint64_t tokens_most;
+	uint64_t cost_most; /* as price_of has it */
+	struct price price;
 	uint64_t failures_most; /* prompts */
 };
 
@@ -30,9 +33,9 @@ struct limit {
 	struct limit_conf conf;
 	struct bucket requests_rate;
 	struct bucket tokens_rate;
-	uint64_t requests;   /* handed out, in all runs */
-	uint64_t tokens;     /* used, known or estimated, in all runs */
-	uint64_t tokens_out; /* estimates of what is out */
+	uint64_t requests;  /* handed out, in all runs */
+	struct tokens used; /* known or estimated, in all runs */
+	struct tokens out;  /* estimates of what is out */
 	uint64_t failures;
 };
 
@@ -40,7 +43,7 @@ struct limit {
 
 /* Takes what was used before this run. */
 void limit_init(struct limit *limit, const struct limit_conf *conf,
-    uint64_t requests, uint64_t tokens, uint64_t failures);
+    uint64_t requests, struct tokens used, uint64_t failures);
 
 /* May one go out now, as far as amounts are concerned? */
 bool limit_has_room(const struct limit *limit);
@@ -52,11 +55,11 @@ int64_t limit_due_ns(const struct limit *limit);
 const char *limit_holds(const struct limit *limit, int64_t now_ns);
 
 /* One went out. Takes the estimate of its tokens. */
-void limit_sent(struct limit *limit, uint64_t estimate, int64_t now_ns);
+void limit_sent(struct limit *limit, struct tokens estimate, int64_t now_ns);
 
 /* It came back. Takes the same estimate. */
 void limit_back(
-    struct limit *limit, uint64_t estimate, const struct reply *reply);
+    struct limit *limit, struct tokens estimate, const struct reply *reply);
 
 /* A prompt failed for good. */
 void limit_failed(struct limit *limit);
@@ -71,6 +74,6 @@ bool limit_is_reached(
 
 /* What did an attempt use? Tokens that its reply tells, else the estimate
  * where the server may have worked on it, else none. */
-uint64_t limit_used(uint64_t estimate, const struct reply *reply);
+struct tokens limit_used(struct tokens estimate, const struct reply *reply);
 
 #endif

@@ -60,6 +60,8 @@ count_run(struct survey *survey, const struct stats *stats, int64_t now_ns)
 	survey->input_tokens = stats->input_tokens;
 	survey->output_tokens = stats->output_tokens;
 	survey->latency = stats->latency;
+	survey->has_price = stats->price.input + stats->price.output > 0;
+	survey->cost = price_of(&stats->price, &stats->paid);
 	survey->last.done = stats->answered + stats->failed;
 	survey->last.took_ms = (now_ns - stats->started_ns) / CLOCK_MS;
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/hist.h"
+#include "base/price.h"
 #include "wire/msg.h"
 #include "wire/outcome.h"
 
@@ -42,6 +43,8 @@ struct stats {
 
 	/* as it happens */
 	uint64_t attempts;
+	struct tokens paid; /* of all attempts, where known */
+	struct price price;
 	uint64_t attempts_by[OUTCOME_COUNT];
 	uint64_t retries;      /* attempts after the first of a prompt */
 	uint64_t crashes;      /* calls that crashed while their worker lived */

@@ -178,6 +178,7 @@ status_render(const struct survey *survey, unsigned columns, struct buf *out)
 	const struct line_page sheet = line_page(out, columns);
 	const struct line_page *page = &sheet;
 	struct buf list;
+	char cost[32];
 
 	buf_init(&list, LINE_LIST_CAP);
 	put_head(page, survey, &list);
@@ -190,6 +191,10 @@ status_render(const struct survey *survey, unsigned columns, struct buf *out)
 	line_add(&list, survey->input_tokens, "in", "in");
 	line_add(&list, survey->output_tokens, "out", "out");
 	flush(page, "tokens:", &list);
+	if (survey->has_price)
+		buf_add_text(
+		    &list, price_text(survey->cost, cost, sizeof(cost)));
+	flush(page, "cost:", &list);
 	if (survey->spill != NULL) {
 		text_escape(&list, span_of(survey->spill), 0);
 		buf_add_text(&list, " has answers for the next run to take");
@@ -242,6 +247,7 @@ put_json_attempts(struct buf *out, const struct survey *survey)
 	summary_put_latency(out, &survey->latency);
 	put_count(out, "input_tokens", survey->input_tokens);
 	put_count(out, "output_tokens", survey->output_tokens);
+	summary_put_cost(out, survey->has_price, survey->cost);
 }
 
 /* Gives the text, none for "". */

@@ -255,6 +255,8 @@ static void
 put_events(
     const struct line_page *page, const struct stats *stats, struct buf *list)
 {
+	char cost[32];
+
 	line_add(list, stats->cut_short, "answer ended at its token limit",
 	    "answers ended at their token limit");
 	put_list(page, "short:", list);
@@ -272,6 +274,11 @@ put_events(
 	put_list(page, "latency:", list);
 	list_tokens(list, stats);
 	put_list(page, "tokens:", list);
+	if (stats->price.input + stats->price.output > 0)
+		buf_add_text(
+		    list, price_text(price_of(&stats->price, &stats->paid),
+			      cost, sizeof(cost)));
+	put_text(page, "cost:", list);
 	put_servers(page, stats, list);
 }
 

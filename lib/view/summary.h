@@ -2,6 +2,7 @@
 #ifndef SUMMARY_H
 #define SUMMARY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,6 +45,8 @@ void summary_render_json(const struct summary_facts *facts, struct buf *out);
 void summary_put_thousandths(
     struct buf *out, const char *key, int64_t thousandths);
 void summary_put_latency(struct buf *out, const struct hist *latency);
+/* "cost", as price_text has it, or null. */
+void summary_put_cost(struct buf *out, bool known, uint64_t cost);
 
 /* Gives what held the run back as one sentence, or NULL when nothing can be
  * said. Takes size bytes at out. */

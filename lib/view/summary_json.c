@@ -72,6 +72,16 @@ summary_put_latency(struct buf *out, const struct hist *latency)
 	buf_add_byte(out, '}');
 }
 
+void
+summary_put_cost(struct buf *out, bool known, uint64_t cost)
+{
+	char text[32];
+
+	json_put_key(out, "cost");
+	buf_add_text(
+	    out, known ? price_text(cost, text, sizeof(text)) : "null");
+}
+
 static void
 put_examples(struct buf *out, const struct summary_facts *facts)
 {
@@ -139,6 +149,8 @@ put_json_counts(struct buf *out, const struct summary_facts *facts)
 	summary_put_latency(out, &stats->latency);
 	put_count(out, "input_tokens", stats->input_tokens);
 	put_count(out, "output_tokens", stats->output_tokens);
+	summary_put_cost(out, stats->price.input + stats->price.output > 0,
+	    price_of(&stats->price, &stats->paid));
 	put_servers(out, stats);
 }
 

@@ -81,6 +81,48 @@ def test_a_call_that_was_cut_off_counts_by_its_estimate(mill, stub):
     assert done.status == 4 and len(server.requests()) == 2, done
 
 
+PRICES = ("--price-in", "0.5", "--price-out", "2")  # a million
+
+
+def test_what_is_spent_has_a_limit_and_is_said(mill, stub):
+    server = stub([{"match": {}, "do": {"usage": {
+        "prompt_tokens": 100, "completion_tokens": 100}}}], delay=0.02)
+    args = (*PRICES, "--max-tokens", 100, "-j", 1)
+    # 0.00025 each.
+    done = send(mill, server, "--max-cost", "0.002", *args)
+    assert done.status == 4, done
+    assert "--max-cost is reached: 0.002000 over all runs;" in done.words
+    assert len(server.requests()) == 8
+    assert "cost:     0.002000\n" in done.err
+    assert "cost:     0.002000\n" in mill.run("status", "a.db").out
+    done = send(mill, server, "--max-cost", "0.002", *args)
+    assert done.status == 4 and len(server.requests()) == 8, done
+    # Another price of another run, and an unknown one.
+    args = ("--max-tokens", 100, "-j", 1)
+    done = send(mill, server, "--price-in", "1", "--max-requests", 10, *args,
+                "--json")
+    assert done.status == 4 and json.loads(done.out)["cost"] == 0.0002, done
+    assert send(mill, server, "--max-requests", 11, *args).status == 4
+    one = json.loads(mill.run("status", "--json", "a.db").out)
+    assert one["cost"] == 0.0022 and one["attempts"] == 11
+
+
+def test_failed_attempts_cost_as_well(mill, stub):
+    server = stub([{"match": {}, "do": {"content": "", "usage": {
+        "prompt_tokens": 100, "completion_tokens": 100}}}])
+    done = mill.run("run", "--prompt", "a", "--db", "a.db", "-u", server.url,
+                    "-m", "m", *PRICES, "--retry-attempts", 2,
+                    "--retry-delay", 0)
+    assert done.status == 1 and "cost:     0.000500\n" in done.err, done
+
+
+def test_a_cost_without_a_price_is_refused(mill, stub):
+    done = send(mill, stub(), "--max-cost", 1)
+    assert done.status == 2 and "give --price-in" in done.err, done
+    done = send(mill, stub(), "--max-cost", 1, *PRICES, "--dry-run")
+    assert "--max-cost 1.00 is enough: at least about 0.00" in done.out
+
+
 @pytest.mark.parametrize("most, failed", [(7, 7), ("5%", 5), ("0.1%", 1)])
 def test_failed_prompts_have_a_limit(mill, stub, most, failed):
     server = stub([{"match": {"nth": 1}, "do": {}},
@@ -131,7 +173,8 @@ def test_limits_stand_in_the_settings_and_the_dry_run(mill, stub):
     ["--rpm", "0"], ["--rpm", "-1"], ["--tpm", "1.5x"], ["--rpm", "nan"],
     ["--max-requests", "0"], ["--max-failures", "0%"],
     ["--max-failures", "101%"], ["--max-failures", "%"],
-    ["--max-failures", "nan%"], ["--max-tokens-total", "1e"]], ids=str)
+    ["--max-cost", "0"], ["--max-cost", "1e3"], ["--price-in", "0.0000001"],
+    ["--price-out", "-1"], ["--max-failures", "nan%"], ["--max-tokens-total", "1e"]], ids=str)
 def test_what_is_no_limit_is_refused_by_name(mill, args):
     done = mill.run("run", "--prompt", "a", "-m", "m", *args)
     assert done.status == 2 and f"llmill: {args[0]}: " in done.err, done

@@ -27,6 +27,8 @@ reply_of(enum outcome outcome, int64_t input, int64_t output)
 	return reply;
 }
 
+#define IN(n) ((struct tokens){.input = (n)})
+
 /* ---- rates ---- */
 
 /* Send as fast as may be from begin_ns on; gives when the last one went. */
@@ -40,7 +42,7 @@ send_all(struct limit *limit, int count, uint64_t tokens, int64_t begin_ns)
 
 		if (due_ns > now_ns)
 			now_ns = due_ns;
-		limit_sent(limit, tokens, now_ns);
+		limit_sent(limit, IN(tokens), now_ns);
 	}
 	return now_ns;
 }
@@ -53,7 +55,7 @@ requests_are_spread_evenly_from_the_first_second_on(void **state)
 	struct limit limit;
 
 	(void)state;
-	limit_init(&limit, &conf, 0, 0, 0);
+	limit_init(&limit, &conf, 0, IN(0), 0);
 	/* The slack lets one more go at the start, and no more ever. */
 	assert_int_equal(send_all(&limit, 2, 0, begin_ns), begin_ns);
 	assert_int_equal(
@@ -70,8 +72,8 @@ a_pause_saves_nothing_up(void **state)
 	int64_t now_ns = CLOCK_S;
 
 	(void)state;
-	limit_init(&limit, &conf, 0, 0, 0);
-	limit_sent(&limit, 0, now_ns);
+	limit_init(&limit, &conf, 0, IN(0), 0);
+	limit_sent(&limit, IN(0), now_ns);
 	now_ns += 3600 * CLOCK_S;
 	assert_int_equal(send_all(&limit, 11, 0, now_ns),
 	    now_ns + 10 * CLOCK_S - 100 * CLOCK_MS);
@@ -84,7 +86,7 @@ no_rate_is_no_wait(void **state)
 	struct limit limit;
 
 	(void)state;
-	limit_init(&limit, &conf, 0, 0, 0);
+	limit_init(&limit, &conf, 0, IN(0), 0);
 	assert_int_equal(send_all(&limit, 100000, 1000000, CLOCK_S), CLOCK_S);
 	assert_true(limit_has_room(&limit));
 	assert_null(limit_holds(&limit, CLOCK_S));
@@ -101,17 +103,17 @@ tokens_are_corrected_by_what_was_used(void **state)
 	int64_t now_ns = 100 * CLOCK_S;
 
 	(void)state;
-	limit_init(&limit, &conf, 0, 0, 0);
-	limit_sent(&limit, 1000, now_ns); /* 10 s, of which 1 s is slack */
+	limit_init(&limit, &conf, 0, IN(0), 0);
+	limit_sent(&limit, IN(1000), now_ns); /* 10 s, of which 1 s is slack */
 	assert_int_equal(limit_due_ns(&limit), now_ns + 9 * CLOCK_S);
 	assert_string_equal(limit_holds(&limit, now_ns), "--tpm");
-	limit_back(&limit, 1000, &used); /* it was 200: 2 s */
+	limit_back(&limit, IN(1000), &used); /* it was 200: 2 s */
 	assert_int_equal(limit_due_ns(&limit), now_ns + 1 * CLOCK_S);
-	limit_sent(&limit, 300, now_ns);
-	limit_back(&limit, 300, &limited); /* nothing at all */
+	limit_sent(&limit, IN(300), now_ns);
+	limit_back(&limit, IN(300), &limited); /* nothing at all */
 	assert_int_equal(limit_due_ns(&limit), now_ns + 1 * CLOCK_S);
-	limit_sent(&limit, 300, now_ns);
-	limit_back(&limit, 300, &hung); /* nobody knows */
+	limit_sent(&limit, IN(300), now_ns);
+	limit_back(&limit, IN(300), &hung); /* nobody knows */
 	assert_int_equal(limit_due_ns(&limit), now_ns + 4 * CLOCK_S);
 }
 
@@ -125,11 +127,11 @@ no_request_goes_out_beyond_the_limit(void **state)
 	struct limit limit;
 
 	(void)state;
-	limit_init(&limit, &conf, 7, 0, 0);
+	limit_init(&limit, &conf, 7, IN(0), 0);
 	for (int i = 0; i < 3; i++) {
 		assert_true(limit_has_room(&limit));
 		assert_false(limit_is_reached(&limit, 0, text));
-		limit_sent(&limit, 5, 0);
+		limit_sent(&limit, IN(5), 0);
 	}
 	assert_false(limit_has_room(&limit));
 	assert_true(limit_is_reached(&limit, 3, text));
@@ -147,20 +149,50 @@ tokens_that_are_out_count_until_they_are_known(void **state)
 	struct limit limit;
 
 	(void)state;
-	limit_init(&limit, &conf, 0, 500, 0);
-	limit_sent(&limit, 300, 0);
+	limit_init(&limit, &conf, 0, IN(500), 0);
+	limit_sent(&limit, IN(300), 0);
 	assert_true(limit_has_room(&limit));
-	limit_sent(&limit, 300, 0);
+	limit_sent(&limit, IN(300), 0);
 	/* 1,100 perhaps: wait and see. */
 	assert_false(limit_has_room(&limit));
 	assert_false(limit_is_reached(&limit, 2, text));
-	limit_back(&limit, 300, &used);
+	limit_back(&limit, IN(300), &used);
 	assert_true(limit_has_room(&limit)); /* 600 and 300 */
 	used.input_tokens = 400;
-	limit_back(&limit, 300, &used);
+	limit_back(&limit, IN(300), &used);
 	assert_false(limit_has_room(&limit));
 	assert_true(limit_is_reached(&limit, 0, text));
 	assert_non_null(strstr(text, "--max-tokens-total is reached: 1,000"));
+}
+
+static void
+money_is_reached_by_what_both_kinds_of_tokens_cost(void **state)
+{
+	/* 3 and 15 a million; 0.003 in all. */
+	const struct limit_conf conf = {
+	    .cost_most = 3000 * (uint64_t)PRICE_PER_MILLIONTH,
+	    .price = {3000000, 15000000}};
+	const struct tokens estimate = {100, 100};
+	struct reply used = reply_of(OUTCOME_OK, 100, 20);
+	char text[LIMIT_TEXT_BYTES];
+	struct limit limit;
+
+	(void)state;
+	limit_init(&limit, &conf, 0, (struct tokens){500, 0}, 0); /* 0.0015 */
+	assert_true(limit_has_room(&limit));
+	limit_sent(&limit, estimate, 0); /* 0.0018 perhaps */
+	assert_false(limit_has_room(&limit));
+	assert_false(limit_is_reached(&limit, 1, text));
+	limit_back(&limit, estimate, &used); /* it was 0.0006 */
+	assert_true(limit_has_room(&limit));
+	assert_false(limit_is_reached(&limit, 0, text));
+	limit_sent(&limit, estimate, 0);
+	used.output_tokens = 40;
+	limit_back(&limit, estimate, &used); /* 0.0009: just reached */
+	assert_false(limit_has_room(&limit));
+	assert_true(limit_is_reached(&limit, 0, text));
+	assert_string_equal(text,
+	    "--max-cost is reached: 0.003000 over all runs; raise it to go on");
 }
 
 static void
@@ -171,7 +203,7 @@ failures_end_a_run_at_once(void **state)
 	struct limit limit;
 
 	(void)state;
-	limit_init(&limit, &conf, 0, 0, 1);
+	limit_init(&limit, &conf, 0, IN(0), 1);
 	assert_false(limit_is_reached(&limit, 5, text));
 	limit_failed(&limit);
 	assert_true(limit_is_reached(&limit, 5, text));
@@ -208,7 +240,9 @@ what_an_attempt_used_is_told_guessed_or_nothing(void **state)
 		struct reply reply =
 		    reply_of(rows[i].outcome, rows[i].input, rows[i].output);
 
-		assert_int_equal(limit_used(99, &reply), rows[i].used);
+		struct tokens used = limit_used(IN(99), &reply);
+
+		assert_int_equal(tokens_sum(&used), rows[i].used);
 	}
 }
 
@@ -235,7 +269,7 @@ limits_hold_under_any_outcome(void **state)
 		int sent = 0;
 		int out = 0;
 
-		limit_init(&limit, &conf, 0, 0, 0);
+		limit_init(&limit, &conf, 0, IN(0), 0);
 		srandom(seed);
 		for (int turn = 0; turn < CALLS; turn++) {
 			struct reply reply =
@@ -247,13 +281,13 @@ limits_hold_under_any_outcome(void **state)
 			while (out < 8 && limit_has_room(&limit) &&
 			       limit_due_ns(&limit) <= now_ns) {
 				sent_ns[sent++] = now_ns;
-				limit_sent(&limit, 50, now_ns);
+				limit_sent(&limit, IN(50), now_ns);
 				out++;
 			}
 			if (out == 0 || random() % 2 == 0)
 				continue;
 			real += (uint64_t)reply.input_tokens;
-			limit_back(&limit, 50, &reply);
+			limit_back(&limit, IN(50), &reply);
 			out--;
 		}
 		print_message("seed %u: %d sent, %ju tokens\n", seed, sent,
@@ -277,6 +311,8 @@ main(void)
 	    cmocka_unit_test(tokens_are_corrected_by_what_was_used),
 	    cmocka_unit_test(no_request_goes_out_beyond_the_limit),
 	    cmocka_unit_test(tokens_that_are_out_count_until_they_are_known),
+	    cmocka_unit_test(
+		money_is_reached_by_what_both_kinds_of_tokens_cost),
 	    cmocka_unit_test(failures_end_a_run_at_once),
 	    cmocka_unit_test(what_an_attempt_used_is_told_guessed_or_nothing),
 	    cmocka_unit_test(limits_hold_under_any_outcome),
