@@ -27,6 +27,7 @@ int cmd_status(const char *const *words);
 int cmd_verify(const char *const *words);
 int cmd_merge(const char *const *words);
 int cmd_export(const char *const *words);
+int cmd_completion(const char *const *words);
 int cmd_version(const char *const *words);
 int cmd_help(const char *const *words);
 
