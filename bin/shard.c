@@ -175,7 +175,8 @@ shard_settle(struct opts *opts, struct llmill_err *err)
 		    "--extend is for --shard; without it a list that only "
 		    "grew is taken anyway");
 	if (expand(opts, &conf->db, err) < 0 ||
-	    expand(opts, &conf->output, err) < 0)
+	    expand(opts, &conf->output, err) < 0 ||
+	    expand(opts, &conf->metrics, err) < 0)
 		return -1;
 	return 0;
 }

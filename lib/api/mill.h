@@ -20,6 +20,7 @@ struct bulletin;
 struct coord;
 struct export;
 struct llmill_run_conf;
+struct metrics;
 struct nursery;
 struct progress;
 struct scratch;
@@ -44,6 +45,7 @@ struct mill {
 	struct outlet outlet;
 	struct export *output;
 	struct bulletin *bulletin; /* where others are locked out */
+	struct metrics *metrics;   /* or NULL */
 	struct stats stats;
 	struct stop stop;
 	struct signals signals; /* fd -1 when they are not ours */
@@ -57,7 +59,8 @@ struct mill {
 	int log_fd;
 	int own_screen_fd; /* conf's, opened anew; -1: only conf's own */
 	char *db_path;	   /* NULL: none is kept */
-	bool db_existed;   /* before this run */
+	char *db_real;	 /* the same without links, where --metrics wants it */
+	bool db_existed; /* before this run */
 	bool stands_in;	 /* a temporary database, for one that cannot be had */
 	bool db_is_ours; /* default-named and made by this run */
 	char *output_part; /* where an output that is not whole was left */

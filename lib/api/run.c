@@ -24,10 +24,13 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "chat/api.h"
 #include "chat/child.h"
 #include "chat/worker.h"
+#include "data/scratch.h"
 #include "run/coord.h"
 #include "view/export.h"
+#include "view/metrics.h"
 #include "view/progress.h"
 #include "wire/frame.h"
 #include "wire/spawn.h"
@@ -227,6 +230,7 @@ fill_coord(struct mill *mill, struct coord_conf *coord)
 	    .progress = mill->progress,
 	    .output = mill->output,
 	    .bulletin = mill->bulletin,
+	    .metrics = mill->metrics,
 	    .stats = &mill->stats,
 	    .stop = &mill->stop,
 	    .policy =
@@ -318,6 +322,7 @@ static void
 mill_free(struct mill *mill)
 {
 	coord_free(mill->coord);
+	metrics_end(mill->metrics, &mill->stats);
 	nursery_close(mill->nursery);
 	outlet_free(&mill->outlet);
 	prompts_free(mill->prompts);
@@ -330,6 +335,7 @@ mill_free(struct mill *mill)
 	redo_free(&mill->redo);
 	fd_close(&mill->own_screen_fd);
 	free(mill->db_path);
+	free(mill->db_real);
 	free(mill->output_part);
 	free(mill->states);
 	twins_free(&mill->twins);
@@ -353,6 +359,28 @@ raise_limit(const struct mill *mill, struct err *err)
 	return 0;
 }
 
+static int
+open_metrics(struct mill *mill, struct err *err)
+{
+	const struct backend *backend = &mill->backend;
+	struct metrics_labels labels = {
+	    .provider = backend->chat.api != NULL ? backend->chat.api->name
+						  : backend->chat.kind->name,
+	    .model = backend->plan.model,
+	};
+
+	if (mill->conf->metrics == NULL)
+		return 0;
+	/* As it is for all who read it. */
+	if (mill->db_path != NULL)
+		mill->db_real = mill->scratch != NULL
+				    ? strdup(scratch_home(mill->scratch))
+				    : realpath(mill->db_path, NULL);
+	labels.database = mill->db_real;
+	mill->metrics = metrics_new(mill->conf->metrics, &labels, err);
+	return mill->metrics != NULL ? 0 : -1;
+}
+
 /* Everything up to the first prompt that could be sent. */
 static int
 prepare(struct mill *mill, struct err *err)
@@ -364,6 +392,8 @@ prepare(struct mill *mill, struct err *err)
 	plan_digest(&mill->backend.plan, mill->digest);
 	if (mill_open_store(mill, err) == -1 ||
 	    mill_load_store(mill, err) == -1 || raise_limit(mill, err) == -1)
+		return -1;
+	if (open_metrics(mill, err) == -1)
 		return -1;
 	if (conf->output == NULL)
 		return 0;

@@ -45,6 +45,17 @@ hist_add(struct hist *hist, int64_t duration_ns)
 		duration_ns = 0;
 	hist->buckets[bucket_of((uint64_t)duration_ns / HIST_US_NS)]++;
 	hist->count++;
+	hist->sum_us += (uint64_t)duration_ns / HIST_US_NS;
+}
+
+uint64_t
+hist_upto(const struct hist *hist, int64_t duration_ns)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < HIST_BUCKETS && middle_ns(i) <= duration_ns; i++)
+		count += hist->buckets[i];
+	return count;
 }
 
 int64_t

@@ -12,6 +12,7 @@
 
 struct hist {
 	uint64_t count;
+	uint64_t sum_us; /* of all */
 	uint64_t buckets[HIST_BUCKETS];
 };
 
@@ -21,5 +22,8 @@ void hist_add(struct hist *hist, int64_t duration_ns);
 /* Gives the duration in ns below or at which share (0 … 1) of all lie;
  * 0 when empty. */
 int64_t hist_share_ns(const struct hist *hist, double share);
+
+/* How many lie at or below that, to the same 1 %? */
+uint64_t hist_upto(const struct hist *hist, int64_t duration_ns);
 
 #endif

@@ -216,6 +216,14 @@ place_commit(struct place *place, struct err *err)
 }
 
 void
+place_discard(struct place *place)
+{
+	if (place->fd != -1)
+		(void)unlink(place->part_path);
+	forget(place);
+}
+
+void
 place_leave(struct place *place)
 {
 	if (place->is_new && place->fd != -1)

@@ -47,6 +47,9 @@ int place_commit(struct place *place, struct err *err);
  * failure the .part file goes. Gives 0, -1 with errno. */
 int place_show(struct place *place);
 
+/* Close, and take the .part file away. */
+void place_discard(struct place *place);
+
 /* Close and leave the .part file as it is. Takes a closed place calmly. */
 void place_leave(struct place *place);
 

@@ -13,6 +13,7 @@
 struct bulletin;
 struct err;
 struct export;
+struct metrics;
 struct nursery;
 struct progress;
 struct scratch;
@@ -38,6 +39,7 @@ struct coord_conf {
 	struct progress *progress; /* or NULL */
 	struct export *output;	   /* or NULL */
 	struct bulletin *bulletin; /* or NULL */
+	struct metrics *metrics;   /* or NULL */
 	struct stats *stats;
 	struct stop *stop;
 	struct sched_policy policy;

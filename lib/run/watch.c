@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "view/bulletin.h"
 #include "view/export.h"
+#include "view/metrics.h"
 #include "view/progress.h"
 
 static void
@@ -89,6 +90,8 @@ watch_turn(
 		progress_tick(watch->progress, watch->stats, note, now_ns);
 	if (watch->bulletin != NULL)
 		bulletin_tick(watch->bulletin, watch->stats, now_ns);
+	if (watch->metrics != NULL)
+		metrics_tick(watch->metrics, watch->stats, now_ns);
 	if (watch->output == NULL || watch->output_closed || !watch->output_due)
 		return 0;
 	return write_output(watch, err);
@@ -97,7 +100,8 @@ watch_turn(
 int64_t
 watch_due_ns(const struct watch *watch)
 {
-	int64_t bulletin_ns = bulletin_due_ns(watch->bulletin);
+	int64_t due_ns = bulletin_due_ns(watch->bulletin);
+	int64_t metrics_ns = metrics_due_ns(watch->metrics);
 	int64_t progress_ns = watch->progress != NULL
 				  ? progress_due_ns(watch->progress)
 				  : CLOCK_NEVER;
@@ -105,7 +109,9 @@ watch_due_ns(const struct watch *watch)
 	if (watch->output != NULL && !watch->output_closed &&
 	    watch->output_due && watch->writable.fd == -1)
 		return 0;
-	return progress_ns < bulletin_ns ? progress_ns : bulletin_ns;
+	if (metrics_ns < due_ns)
+		due_ns = metrics_ns;
+	return progress_ns < due_ns ? progress_ns : due_ns;
 }
 
 void

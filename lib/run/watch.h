@@ -10,6 +10,7 @@
 struct bulletin;
 struct err;
 struct export;
+struct metrics;
 struct progress;
 struct stats;
 struct stop;
@@ -22,6 +23,7 @@ struct watch {
 	struct progress *progress; /* or NULL */
 	struct export *output;	   /* or NULL */
 	struct bulletin *bulletin; /* or NULL */
+	struct metrics *metrics;   /* or NULL */
 	const uint8_t *states;	   /* enum store_state per prompt, durable */
 	struct stats *stats;
 	struct loop *loop;

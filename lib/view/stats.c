@@ -64,6 +64,20 @@ stats_add_clamped(uint32_t *sum, uint64_t more)
 	*sum = more > UINT32_MAX - *sum ? UINT32_MAX : *sum + (uint32_t)more;
 }
 
+static void
+count_size(struct stats_sizes *sizes, int64_t size)
+{
+	uint64_t bound = 1;
+	unsigned i = 0;
+
+	if (size < 0)
+		return;
+	for (; i + 1 < STATS_SIZES && (uint64_t)size > bound; i++)
+		bound *= 4;
+	sizes->counts[i]++;
+	sizes->sum += (uint64_t)size;
+}
+
 void
 stats_count_answer(struct stats *stats, enum outcome outcome,
     int64_t duration_ms, int64_t input_tokens, int64_t output_tokens,
@@ -78,6 +92,8 @@ stats_count_answer(struct stats *stats, enum outcome outcome,
 		stats->cut_short++;
 	if (duration_ms >= 0 && duration_ms <= INT64_MAX / CLOCK_MS)
 		hist_add(&stats->latency, duration_ms * CLOCK_MS);
+	count_size(&stats->input_sizes, input_tokens);
+	count_size(&stats->output_sizes, output_tokens);
 	if (input_tokens > 0)
 		stats->input_tokens += (uint64_t)input_tokens;
 	if (output_tokens > 0) {

@@ -23,6 +23,14 @@ struct stats_server {
 	uint64_t failures; /* attempts without an answer */
 };
 
+/* How large something is, by powers of four: up to 1, 4, 16, … and more. */
+#define STATS_SIZES 15
+
+struct stats_sizes {
+	uint64_t counts[STATS_SIZES];
+	uint64_t sum;
+};
+
 struct stats {
 	/* what there is to do */
 	uint64_t total;		  /* prompts in the plan */
@@ -39,6 +47,8 @@ struct stats {
 	uint64_t cut_short;    /* answers with outcome length */
 	uint64_t input_tokens; /* where known */
 	uint64_t output_tokens;
+	struct stats_sizes input_sizes; /* of answers, where known */
+	struct stats_sizes output_sizes;
 	struct hist latency; /* of answers */
 
 	/* as it happens */
