@@ -99,6 +99,16 @@ static const char *const abouts[] = {
 	"Shards that are missing or not finished, plans\nand answers that "
 	"differ are said and end it, unless --partial is given. Each\nDB is "
 	"only read.\n",
+    [OPTS_CTL] =
+	"Tells the run that works on DB what to do, or asks it:\n"
+	"  status          counts, rates, workers, servers, the last errors\n"
+	"  pause, resume   calls that are out go on, no other begins\n"
+	"  workers N       so many from now on\n"
+	"  retry ID ...    failed prompts again, now; retry failed: all\n"
+	"  cancel ID ...   not in this run; they stay open\n"
+	"  kill WORKER     its prompt is tried again\n"
+	"  drain           finish what is out, then end\n"
+	"  log LEVEL       what the run's screen gets: error to debug\n",
     [OPTS_SLURM] =
 	"Prints a batch script for Slurm that does what llmill run would do "
 	"with these\noptions; with --shard auto/N as an array of N tasks, or "

@@ -13,6 +13,7 @@
 #include "cmd.h"
 #include "llmill_db.h"
 #include "say.h"
+#include "screen.h"
 
 #define WATCH_EVERY_MS 1000
 #define HOME "\x1b[H"	  /* to the upper left */
@@ -70,7 +71,13 @@ static int
 watch(const struct opts *opts)
 {
 	struct sight sight;
+	bool quit;
 
+	/* One that can be asked has more to say, and keys; when it is over the
+	 * rest is said as ever. */
+	if (opts->inputs.count == 1 && isatty(STDIN_FILENO) &&
+	    screen_watch(opts->inputs.items[0], &quit))
+		return quit ? LLMILL_EXIT_OK : look(opts).status;
 	fputs(HOME REST_END, stdout);
 	for (;;) {
 		fputs(HOME, stdout);

@@ -30,6 +30,7 @@ static const char *const command_names[] = {
     [OPTS_MERGE] = "merge",
     [OPTS_EXPORT] = "export",
     [OPTS_SLURM] = "slurm-script",
+    [OPTS_CTL] = "ctl",
 };
 
 static const char *const group_names[OPTS_GROUP_COUNT] = {
@@ -68,7 +69,8 @@ bool
 opts_only_looks(enum opts_command command)
 {
 	return command == OPTS_STATUS || command == OPTS_VERIFY ||
-	       command == OPTS_MERGE || command == OPTS_EXPORT;
+	       command == OPTS_MERGE || command == OPTS_EXPORT ||
+	       command == OPTS_CTL;
 }
 
 const char *

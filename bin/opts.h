@@ -33,8 +33,9 @@ enum opts_command {
 	OPTS_MERGE = 5,
 	OPTS_EXPORT = 6,
 	OPTS_SLURM = 7, /* knows all that run knows */
+	OPTS_CTL = 8,
 };
-#define OPTS_COMMAND_COUNT 8
+#define OPTS_COMMAND_COUNT 9
 
 /* Backends, as bits. */
 enum {

@@ -24,6 +24,7 @@
 #define OF_MERGE (1U << OPTS_MERGE)
 #define OF_EXPORT (1U << OPTS_EXPORT)
 #define OF_SLURM (1U << OPTS_SLURM)
+#define OF_CTL (1U << OPTS_CTL)
 #define OF_OUTPUT (OF_RUN | OF_RESUME | OF_EXPORT)
 #define OF_CALLS (OF_RUN | OF_RESUME | OF_CHECK) /* who calls the backend */
 

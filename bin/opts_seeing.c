@@ -52,7 +52,7 @@ static const struct opt rows[] = {
 	.synonyms = "--bar --progress-bar --show-progress",
 	.help = "how a run that goes on is shown"},
     {.name = "json",
-	.commands = OF_RUN | OF_RESUME | OF_STATUS | OF_MERGE,
+	.commands = OF_RUN | OF_RESUME | OF_STATUS | OF_MERGE | OF_CTL,
 	.kind = OPTS_FLAG,
 	AT(bool, conf.json),
 	.synonyms = "--summary-json --json-summary",
@@ -66,7 +66,8 @@ static const struct opt rows[] = {
 	.help = "draw it anew every second until no run goes on"},
     {.letter = 'h',
 	.name = "help",
-	.commands = OF_CALLS | OF_STATUS | OF_VERIFY | OF_MERGE | OF_EXPORT,
+	.commands =
+	    OF_CALLS | OF_STATUS | OF_VERIFY | OF_MERGE | OF_EXPORT | OF_CTL,
 	.kind = OPTS_FLAG,
 	AT(bool, help),
 	.synonyms = "-? --usage",

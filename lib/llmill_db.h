@@ -115,6 +115,33 @@ struct llmill_slurm_conf {
 int llmill_slurm_script(const struct llmill_slurm_conf *conf,
     struct llmill_text *text, struct llmill_err *err);
 
+/*
+ * Tell the run that works on a database something, or ask it: an order is a
+ * JSON object, {"order":"pause"} (llmill(1), ctl). Waits up to 10 s.
+ * Gives LLMILL_EXIT_OK with its answer, {"ok":true,"text":…}; else err:
+ * LLMILL_EXIT_BACKEND when no run can be reached, LLMILL_EXIT_INPUT for a path
+ * that leads nowhere, LLMILL_EXIT_EARLY when interrupted.
+ */
+int llmill_order(const char *path, const char *order,
+    struct llmill_text *answer, struct llmill_err *err);
+
+/* Write the text of an answer to out, size bytes. Gives whether it was ok. */
+bool llmill_said(const char *answer, char *out, size_t size);
+
+/* How the answer to {"order":"status"} is to be drawn; strings are lent. */
+struct llmill_draw_conf {
+	const char *name;    /* of the database */
+	unsigned columns;    /* of the screen; 0: none, 80 */
+	unsigned rows;	     /* 0: as many as there are */
+	bool colour;	     /* SGR sequences may be used */
+	const char *message; /* the last line but one; NULL none */
+	const char *keys;    /* the last line; NULL none */
+};
+
+/* Gives LLMILL_EXIT_OK with text, else err. */
+int llmill_draw(const struct llmill_draw_conf *conf, const char *panel,
+    struct llmill_text *text, struct llmill_err *err);
+
 LLMILL_END
 
 #endif

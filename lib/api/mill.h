@@ -59,6 +59,7 @@ struct mill {
 	int log_fd;
 	int own_screen_fd; /* conf's, opened anew; -1: only conf's own */
 	char *db_path;	   /* NULL: none is kept */
+	char *socket;	   /* where orders are taken; NULL: nowhere */
 	char *db_real;	 /* the same without links, where --metrics wants it */
 	bool db_existed; /* before this run */
 	bool stands_in;	 /* a temporary database, for one that cannot be had */
@@ -100,6 +101,10 @@ int mill_find_model(struct mill *mill, struct err *err);
  * used; ERR_SYSTEM only with --require-db.
  */
 int mill_open_store(struct mill *mill, struct err *err);
+
+/* Where may people tell this run what to do? Beside its database, or where that
+ * is no place for a socket, among the user's own. Fills mill->socket. */
+void mill_find_socket(struct mill *mill);
 
 /* Bring database and input together; fills states and asked. */
 int mill_load_store(struct mill *mill, struct err *err);

@@ -42,6 +42,8 @@
 #define RUN_LATE_AFTER (40 * CLOCK_MS)
 #define RUN_LATE_AFTER_COMMAND (250 * CLOCK_MS)
 #define RUN_DELAY_MAX (60 * CLOCK_S)
+#define RUN_WORKERS_MORE 64		 /* room for so many at least */
+#define RUN_WORKERS_MOST 8192		 /* as -j */
 #define RUN_LOGIN_WORKERS 64		 /* more deserve a batch job */
 #define RUN_JOB_MARGIN_MS INT64_C(60000) /* to save all before a job ends */
 #define RUN_WAIT_LATER (900 * CLOCK_S)
@@ -194,6 +196,19 @@ workers_least(const struct llmill_run_conf *conf)
 	return conf->min_workers > 0 ? conf->min_workers : 1;
 }
 
+/* So many can be asked for while the run goes on. */
+static uint32_t
+workers_most(const struct llmill_run_conf *conf)
+{
+	uint32_t most = 4 * conf->workers;
+
+	if (!conf->own_process)
+		return conf->workers;
+	if (most < RUN_WORKERS_MORE)
+		most = RUN_WORKERS_MORE;
+	return most < RUN_WORKERS_MOST ? most : RUN_WORKERS_MOST;
+}
+
 /* Gives ms since 1970, 0: none. */
 static int64_t
 find_deadline(const struct mill *mill)
@@ -246,7 +261,7 @@ fill_coord(struct mill *mill, struct coord_conf *coord)
 		},
 	    .pool =
 		{
-		    .slots = conf->workers,
+		    .slots = workers_most(conf),
 		    .late_after_ns = late_after_ns(mill),
 		    .grace_ns = conf->kill_grace_ns,
 		    .frame_cap_bytes = FRAME_CAP_BYTES,
@@ -264,6 +279,7 @@ fill_coord(struct mill *mill, struct coord_conf *coord)
 	    .servers = mill->backend.servers,
 	    .server_count = mill->backend.chat.endpoint_count,
 	    .is_server = strcmp(mill->backend.chat.kind->name, "http") == 0,
+	    .workers = conf->workers,
 	    .workers_least = workers_least(conf),
 	    .used_requests = mill->used_requests,
 	    .used_tokens = mill->used_tokens,
@@ -273,6 +289,7 @@ fill_coord(struct mill *mill, struct coord_conf *coord)
 
 	    .wait_server_first_ns = mill_wait_first_ns(mill),
 	    .wait_server_later_ns = wait_ns < 0 ? RUN_WAIT_LATER : wait_ns,
+	    .control_path = mill->socket,
 	    .signals = &mill->signals,
 	    .stop_fd = conf->stop_fd,
 	    .private_store = conf->no_db,
@@ -306,6 +323,7 @@ run_mill(struct mill *mill, struct err *err)
 	mill->stats.empty_lines = mill->input.empty_count;
 	mill->stats.bad_records = mill->input.bad_count;
 	advise_on_login(mill);
+	mill_find_socket(mill);
 	fill_coord(mill, &coord);
 	coord.deadline_wall_ms = find_deadline(mill);
 	limits_of(mill->conf, mill->count, &coord.limits);
@@ -336,6 +354,7 @@ mill_free(struct mill *mill)
 	fd_close(&mill->own_screen_fd);
 	free(mill->db_path);
 	free(mill->db_real);
+	free(mill->socket);
 	free(mill->output_part);
 	free(mill->states);
 	twins_free(&mill->twins);

@@ -46,15 +46,11 @@ make_room(struct heap *heap)
 	return 0;
 }
 
-int
-heap_push(struct heap *heap, int64_t due_ns, uint32_t key)
+/* Put an item where there is room at a place, or above it. */
+static void
+sift_up(struct heap *heap, size_t at, struct heap_item item)
 {
-	struct heap_item item = {due_ns, key};
-	size_t at;
-
-	if (make_room(heap) == -1)
-		return -1;
-	for (at = heap->count++; at > 0; at = (at - 1) / 2) {
+	for (; at > 0; at = (at - 1) / 2) {
 		struct heap_item parent = heap->items[(at - 1) / 2];
 
 		if (!comes_before(item, parent))
@@ -62,6 +58,36 @@ heap_push(struct heap *heap, int64_t due_ns, uint32_t key)
 		heap->items[at] = parent;
 	}
 	heap->items[at] = item;
+}
+
+/* The same, or below it. */
+static void
+sift_down(struct heap *heap, size_t at, struct heap_item item)
+{
+	for (;;) {
+		size_t child = 2 * at + 1;
+
+		if (child >= heap->count)
+			break;
+		if (child + 1 < heap->count &&
+		    comes_before(heap->items[child + 1], heap->items[child]))
+			child++;
+		if (!comes_before(heap->items[child], item))
+			break;
+		heap->items[at] = heap->items[child];
+		at = child;
+	}
+	heap->items[at] = item;
+}
+
+int
+heap_push(struct heap *heap, int64_t due_ns, uint32_t key)
+{
+	struct heap_item item = {due_ns, key};
+
+	if (make_room(heap) == -1)
+		return -1;
+	sift_up(heap, heap->count++, item);
 	return 0;
 }
 
@@ -75,25 +101,28 @@ struct heap_item
 heap_pop(struct heap *heap)
 {
 	struct heap_item top;
-	struct heap_item last;
-	size_t at = 0;
 
 	MUST(heap->count > 0);
 	top = heap->items[0];
-	last = heap->items[--heap->count];
-	for (;;) {
-		size_t child = 2 * at + 1;
-
-		if (child >= heap->count)
-			break;
-		if (child + 1 < heap->count &&
-		    comes_before(heap->items[child + 1], heap->items[child]))
-			child++;
-		if (!comes_before(heap->items[child], last))
-			break;
-		heap->items[at] = heap->items[child];
-		at = child;
-	}
-	heap->items[at] = last;
+	heap->count--;
+	sift_down(heap, 0, heap->items[heap->count]);
 	return top;
+}
+
+void
+heap_remove(struct heap *heap, uint32_t key)
+{
+	struct heap_item last;
+	size_t at = 0;
+
+	while (at < heap->count && heap->items[at].key != key)
+		at++;
+	MUST(at < heap->count);
+	last = heap->items[--heap->count];
+	if (at == heap->count)
+		return;
+	if (at > 0 && comes_before(last, heap->items[(at - 1) / 2]))
+		sift_up(heap, at, last);
+	else
+		sift_down(heap, at, last);
 }

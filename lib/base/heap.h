@@ -33,4 +33,7 @@ const struct heap_item *heap_top(const struct heap *heap);
 /* Take the earliest. Bug if empty. Cost: O(log n). */
 struct heap_item heap_pop(struct heap *heap);
 
+/* Take out the item with a key. Bug if there is none. Cost: O(n). */
+void heap_remove(struct heap *heap, uint32_t key);
+
 #endif

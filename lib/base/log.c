@@ -60,6 +60,31 @@ log_set_screen(int screen_fd, enum log_level level,
 }
 
 void
+log_set_level(enum log_level level)
+{
+	settings.screen_level = level;
+}
+
+static const char *const level_names[] = {
+    [LOG_ERROR] = "error",
+    [LOG_WARN] = "warn",
+    [LOG_NOTE] = "note",
+    [LOG_INFO] = "info",
+    [LOG_DEBUG] = "debug",
+};
+
+bool
+log_level_by_name(struct span name, enum log_level *level)
+{
+	for (int i = LOG_ERROR; i <= LOG_DEBUG; i++)
+		if (span_equals(name, span_of(level_names[i]))) {
+			*level = (enum log_level)i;
+			return true;
+		}
+	return false;
+}
+
+void
 log_set_file(int file_fd)
 {
 	say_lost(&settings.file, say_to_file);

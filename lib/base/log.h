@@ -4,6 +4,8 @@
 
 #include <stdbool.h>
 
+#include "base/buf.h"
+
 /*
  * Lines for people who look for a cause. Two sinks: a file (--log, level
  * debug) and the screen (level by -q and -v). One line each:
@@ -29,6 +31,12 @@ enum log_level {
  */
 void log_set_screen(int screen_fd, enum log_level level,
     void (*before)(void *arg, bool writing), void *arg);
+
+/* Other lines than before, on the same screen. */
+void log_set_level(enum log_level level);
+
+/* "error", "warn", "note", "info", "debug". Gives false for others. */
+bool log_level_by_name(struct span name, enum log_level *level);
 
 /* Send all lines to file_fd too (lent; -1: no file). One that cannot be written
  * is said on the screen, the first time. */

@@ -27,7 +27,7 @@
 #define LOCK_LONG_NAP_MS 500
 #define LOCK_SIGN_S 10	 /* from its making to its text */
 #define LOCK_STALE_S 600 /* refreshed every minute by those who live */
-#define HOLDER_MAX_BYTES 512
+#define HOLDER_MAX_BYTES 640
 
 static char *
 lock_path(const char *db_path)
@@ -79,9 +79,10 @@ read_holder(int fd, struct lock_holder *holder)
 
 	*holder = (struct lock_holder){0};
 	text[size > 0 ? size : 0] = '\0';
-	if (sscanf(text, "pid=%" SCNd64 " host=%255s job=%63s", &holder->pid,
-		holder->host, holder->job) == 3 &&
-	    strcmp(holder->job, "-") == 0)
+	(void)sscanf(text,
+	    "pid=%" SCNd64 " host=%255s job=%63s socket=%107[^\n]",
+	    &holder->pid, holder->host, holder->job, holder->socket);
+	if (strcmp(holder->job, "-") == 0)
 		holder->job[0] = '\0';
 }
 
@@ -154,15 +155,17 @@ judge_file(const struct lock *lock, const struct lock_wish *wish)
 /* Write who we are. Only people read it, and other hosts: a full disk is no
  * reason to stop. */
 static void
-lock_sign(const struct lock *lock)
+lock_sign(const struct lock *lock, const char *socket)
 {
 	struct lock_holder self;
 	char text[HOLDER_MAX_BYTES];
 	int size;
 
 	know_ourselves(&self);
-	size = snprintf(text, sizeof text, "pid=%" PRId64 " host=%s job=%s\n",
-	    self.pid, self.host, self.job[0] == '\0' ? "-" : self.job);
+	size =
+	    snprintf(text, sizeof text, "pid=%" PRId64 " host=%s job=%s%s%s\n",
+		self.pid, self.host, self.job[0] == '\0' ? "-" : self.job,
+		socket != NULL ? " socket=" : "", socket != NULL ? socket : "");
 	if (ftruncate(lock->fd, 0) == 0)
 		(void)!pwrite(lock->fd, text, (size_t)size, 0);
 }
@@ -185,7 +188,7 @@ file_try(struct lock *lock, const struct lock_wish *wish)
 	lock->fd = lock_open(lock->path, O_RDWR | O_CREAT | O_EXCL);
 	if (lock->fd == -1)
 		return errno == EEXIST ? GRAB_BUSY : GRAB_FAILED;
-	lock_sign(lock);
+	lock_sign(lock, NULL);
 	(void)poll(NULL, 0, LOCK_NAP_MS);
 	if (is_in_place(lock))
 		return GRAB_DONE;
@@ -231,6 +234,13 @@ lock_try(struct lock *lock, const struct lock_wish *wish)
 	whole.l_type = F_UNLCK;
 	(void)fcntl(lock->fd, F_OFD_SETLK, &whole);
 	return GRAB_FOREIGN;
+}
+
+void
+lock_show_socket(const struct lock *lock, const char *path)
+{
+	if (lock->fd != -1)
+		lock_sign(lock, path);
 }
 
 void
@@ -349,7 +359,7 @@ lock_take_as(struct lock *lock, const char *db_path,
 		return err_set_memory(err, "lock file");
 	got = grab(lock, db_path, wish);
 	if (got == GRAB_DONE) {
-		lock_sign(lock);
+		lock_sign(lock, NULL);
 		return 0;
 	}
 	if (got == GRAB_FAILED)

@@ -37,6 +37,7 @@ struct lock_token lock_token(const struct lock *lock);
 /* Is it still the one of its database? Somebody may have stolen it. */
 bool lock_token_holds(const struct lock_token *token, const char *db_path);
 
+#define LOCK_SOCKET_BYTES 108 /* as sun_path in struct sockaddr_un */
 #define LOCK_REFRESH_NS (60 * CLOCK_S)
 
 /* How a lock is to be taken; all zero: at once. */
@@ -55,6 +56,9 @@ struct lock_wish {
 int lock_take_as(struct lock *lock, const char *db_path,
     const struct lock_wish *wish, struct err *err);
 
+/* Write into the lock file at which socket orders are taken. */
+void lock_show_socket(const struct lock *lock, const char *path);
+
 /* We are alive: to be said every LOCK_REFRESH_NS. */
 void lock_refresh(const struct lock *lock);
 
@@ -71,9 +75,10 @@ int lock_is_held(const char *db_path);
 
 /* What the lock file says of its holder. */
 struct lock_holder {
-	int64_t pid;	/* 0 unknown */
-	char host[256]; /* "" unknown */
-	char job[64];	/* of Slurm; "" none */
+	int64_t pid;			/* 0 unknown */
+	char host[256];			/* "" unknown */
+	char job[64];			/* of Slurm; "" none */
+	char socket[LOCK_SOCKET_BYTES]; /* where it takes orders; "" none */
 };
 
 /* The same as lock_is_held, and who it is. */

@@ -115,3 +115,28 @@ store_reopen(struct store *store, const struct redo *redo, uint8_t *states,
 			return -1;
 	return 0;
 }
+
+bool
+store_has_id(const struct store *store, int64_t id, uint32_t *index)
+{
+	return store_index(store, id, index);
+}
+
+int
+store_retry(
+    struct store *store, uint32_t index, enum outcome *outcome, struct err *err)
+{
+	struct store_row row;
+
+	if (store->reopened == NULL)
+		store->reopened = calloc(store->count, 1);
+	if (store->reopened == NULL)
+		return err_set_memory(err, "prompts to do again");
+	if (store_read_row(store, index, &row, err) == -1)
+		return -1;
+	if (row.outcome.data == NULL ||
+	    !outcome_by_name(row.outcome.data, outcome))
+		*outcome = OUTCOME_CRASH;
+	store->reopened[index] = 1;
+	return 0;
+}

@@ -306,6 +306,13 @@ scratch_home(const struct scratch *scratch)
 	return scratch->home;
 }
 
+void
+scratch_show_socket(const struct scratch *scratch, const char *path)
+{
+	if (scratch != NULL)
+		lock_show_socket(&scratch->lock, path);
+}
+
 bool
 scratch_is_old(const struct scratch *scratch)
 {

@@ -43,6 +43,9 @@ const char *scratch_name(const struct scratch *scratch);
 /* Gives home's path without links. */
 const char *scratch_home(const struct scratch *scratch);
 
+/* Say in home's lock file where orders are taken. Takes NULL calmly. */
+void scratch_show_socket(const struct scratch *scratch, const char *path);
+
 /* Was there a database, at home or here? */
 bool scratch_is_old(const struct scratch *scratch);
 

@@ -60,6 +60,12 @@ store_is_shut(const struct store *store)
 	return store->mode == DB_NETWORK;
 }
 
+void
+store_show_socket(const struct store *store, const char *path)
+{
+	lock_show_socket(&store->lock, path);
+}
+
 const char *
 store_spill_path(const struct store *store)
 {

@@ -176,8 +176,22 @@ const char *store_path(const struct store *store);
 /* Gives the spill file's path when there is one, else NULL. */
 const char *store_spill_path(const struct store *store);
 
+/* Say in the lock file where orders are taken. */
+void store_show_socket(const struct store *store, const char *path);
+
 /* Is the database locked for all others while we have it open? */
 bool store_is_shut(const struct store *store);
+
+/* Which prompt has an id? Gives false when there is none. */
+bool store_has_id(const struct store *store, int64_t id, uint32_t *index);
+
+/*
+ * A prompt that failed, and that is durable, is done again: until there is an
+ * answer its old text stays. *outcome: what it failed of, where that is known.
+ * Fails as store_read_row.
+ */
+int store_retry(struct store *store, uint32_t index, enum outcome *outcome,
+    struct err *err);
 
 /* Gives the id of a prompt, which it has in the whole list. */
 int64_t store_id(const struct store *store, uint32_t index);

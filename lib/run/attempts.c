@@ -228,6 +228,30 @@ pause_of(const struct reply *reply)
 	return reply->retry_after_ms * CLOCK_MS;
 }
 
+void
+coord_uncount(struct coord *coord, uint32_t index)
+{
+	coord->conf.asked[index] = 0;
+	coord->conf.stats->asked--;
+}
+
+/* Keep what people ask for first when something is wrong. */
+static void
+keep_error(
+    struct coord *coord, const struct pool_report *report, const char *why)
+{
+	struct panel_error *error =
+	    &coord->errors[coord->error_count++ % PANEL_ERRORS];
+
+	*error = (struct panel_error){
+	    .wall_ms = clock_wall_ms(),
+	    .id = store_id(coord->conf.store, report->index),
+	    .outcome = report->reply.outcome,
+	};
+	snprintf(error->text, sizeof(error->text), "%.*s",
+	    PANEL_ERROR_BYTES - 1, why);
+}
+
 /* One attempt ended: to whom does it matter? */
 static void
 take_attempt(struct coord *coord, struct pool_report *report)
@@ -238,6 +262,7 @@ take_attempt(struct coord *coord, struct pool_report *report)
 	    [SCHED_FAILED] = STORE_FAILED,
 	    [SCHED_POISON] = STORE_FAILED,
 	    [SCHED_HELD] = STORE_OPEN,
+	    [SCHED_CANCELLED] = STORE_OPEN,
 	};
 	struct reply *reply = &report->reply;
 	int64_t retry_after_ns = pause_of(reply);
@@ -252,6 +277,8 @@ take_attempt(struct coord *coord, struct pool_report *report)
 	limit_back(&coord->limit, coord_estimate(coord, report->index), reply);
 	one_line(reply->error, why);
 	count_attempt(coord, report);
+	if (!outcome_trait(reply->outcome)->answers)
+		keep_error(coord, report, why);
 	if (retry_after_ns > coord->conf.policy.wait_max_ns) {
 		refuse_pause(coord, report->endpoint, retry_after_ns, why);
 		retry_after_ns = -1;

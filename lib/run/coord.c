@@ -18,6 +18,7 @@
 #include "data/scratch.h"
 #include "data/store.h"
 #include "data/twins.h"
+#include "run/control.h"
 #include "run/loop.h"
 #include "view/stats.h"
 
@@ -59,8 +60,9 @@ coord_new(const struct coord_conf *conf, struct err *err)
 	limit_init(&coord->limit, &conf->limits, conf->used_requests,
 	    conf->used_tokens, conf->used_failures);
 	width_init(&coord->width,
-	    conf->workers_least > 0 ? conf->workers_least : conf->pool.slots,
-	    conf->pool.slots, conf->is_server, conf->workers_least > 0);
+	    conf->workers_least > 0 ? conf->workers_least : conf->workers,
+	    conf->workers, conf->is_server, conf->workers_least > 0);
+	coord->workers = conf->workers;
 	coord->sched = sched_new(conf->count, &conf->policy);
 	if (coord->sched == NULL || open_route(coord) == -1) {
 		err_set_memory(err, "scheduler");
@@ -96,6 +98,7 @@ coord_free(struct coord *coord)
 		held_free(held);
 	route_free(&coord->route);
 	buf_free(&coord->signed_reason);
+	control_close(coord->control);
 	pool_free(coord->pool);
 	watch_end(&coord->watch);
 	sched_free(coord->sched);
@@ -132,6 +135,8 @@ hand_out_due_ns(struct coord *coord)
 {
 	int64_t due_ns = sched_due_ns(coord->sched);
 
+	if (coord->is_paused)
+		return CLOCK_NEVER;
 	/* With nobody idle a due prompt changes nothing. */
 	if (!pool_has_idle(coord->pool) || !limit_has_room(&coord->limit))
 		return CLOCK_NEVER;
@@ -169,7 +174,7 @@ static void
 set_wanted(struct coord *coord)
 {
 	uint32_t left = sched_left(coord->sched);
-	uint32_t most = coord->conf.pool.slots;
+	uint32_t most = coord->workers;
 
 	if (coord->phase != STOP_NONE)
 		left = 0;
@@ -241,7 +246,7 @@ count_time(struct coord *coord, int64_t passed_ns)
 	struct stats *stats = coord->conf.stats;
 	uint32_t busy = pool_busy(coord->pool);
 
-	if (busy >= coord->conf.pool.slots && sched_ready(coord->sched) > 0)
+	if (busy >= coord->workers && sched_ready(coord->sched) > 0)
 		stats->all_busy_ns += passed_ns;
 	else if (route_waits(&coord->route, coord->now_ns) && busy <= 1)
 		stats->server_wait_ns += passed_ns;
@@ -311,6 +316,25 @@ is_finished(struct coord *coord)
 
 /* ---- begin and end ---- */
 
+/* A run that cannot be told anything is still a run. */
+static void
+open_control(struct coord *coord)
+{
+	const char *path = coord->conf.control_path;
+	struct err err = {0};
+
+	if (path == NULL)
+		return;
+	coord->control =
+	    control_open(path, coord->loop, coord_take_order, coord, &err);
+	if (coord->control == NULL) {
+		log_say(LOG_INFO, "%s; llmill ctl cannot reach it", err.text);
+		return;
+	}
+	store_show_socket(coord->conf.store, path);
+	scratch_show_socket(coord->conf.scratch, path);
+}
+
 static int
 begin(struct coord *coord, struct err *err)
 {
@@ -320,6 +344,7 @@ begin(struct coord *coord, struct err *err)
 	watch_init(&coord->watch, coord->loop);
 	if (coord_watch_signals(coord, err) == -1)
 		return -1;
+	open_control(coord);
 	coord->pool =
 	    pool_new(&coord->conf.pool, coord->loop, coord->conf.nursery, err);
 	if (coord->pool == NULL)

@@ -31,7 +31,7 @@ struct coord_conf {
 	uint32_t count;		   /* prompts */
 	uint8_t *states;	   /* enum store_state per prompt; updated when
 				      something became durable */
-	const uint8_t *asked;	   /* 1 per prompt that this run is to do */
+	uint8_t *asked;		   /* 1 per prompt that this run is to do */
 	const struct twins *twins; /* which of them are the same; NULL: none */
 	struct store *store;
 	struct scratch *scratch; /* or NULL */
@@ -47,9 +47,11 @@ struct coord_conf {
 	int64_t timeout_ns;		  /* of one attempt */
 	const struct route_conf *servers; /* lent */
 	uint32_t server_count;		  /* 0: a single one without name */
-	bool is_server; /* something that has limits of its own is called: not
-			   by all workers at once, and at the rate it allows */
-	uint32_t workers_least; /* 0: always all of the pool's slots */
+	/* Something that has limits of its own is called: not by all workers
+	 * at once, and at the rate it allows. */
+	bool is_server;
+	uint32_t workers;	/* of the pool's slots, at first */
+	uint32_t workers_least; /* 0: all of these always */
 	struct limit_conf limits;
 	uint64_t used_requests; /* before this run */
 	struct tokens used_tokens;
@@ -60,10 +62,11 @@ struct coord_conf {
 	int64_t deadline_wall_ms; /* when all must have ended; 0: never */
 	int64_t wait_server_first_ns;
 	int64_t wait_server_later_ns;
-	struct signals *signals; /* to be heard, open; or NULL */
-	int stop_fd;		 /* an eventfd that says the same as SIGTERM;
-				    -1 none */
-	bool private_store;	 /* a closed output means that nobody listens */
+	const char *control_path; /* of the socket for orders; NULL none */
+	struct signals *signals;  /* to be heard, open; or NULL */
+	int stop_fd;		  /* an eventfd that says the same as SIGTERM;
+				     -1 none */
+	bool private_store; /* a closed output means that nobody listens */
 	/* Each attempt as it comes back; may be NULL. */
 	void (*attempted)(void *arg, const struct pool_report *report);
 	void *attempted_arg;

@@ -9,6 +9,7 @@
 #include "run/stop.h"
 #include "run/watch.h"
 #include "run/width.h"
+#include "view/panel.h"
 
 /*
  * What coord.c (the loop), attempts.c (to whom an attempt matters), servers.c
@@ -16,6 +17,9 @@
  */
 #define COORD_WHY_BYTES 512 /* of an attempt's reason, in messages */
 
+struct buf;
+struct control;
+struct json;
 struct store_note;
 
 struct coord {
@@ -32,8 +36,13 @@ struct coord {
 	struct held *held;
 	struct held *unproven; /* failed before the first answer */
 	struct clock_nap nap;
-	bool continued;	       /* SIGCONT came */
-	enum stop_phase phase; /* that we have acted on */
+	struct control *control; /* NULL: nobody can give orders */
+	uint32_t workers;	 /* that are wanted now */
+	bool is_paused;		 /* by an order */
+	struct panel_error errors[PANEL_ERRORS]; /* the last, a ring */
+	unsigned error_count;			 /* of all */
+	bool continued;				 /* SIGCONT came */
+	enum stop_phase phase;			 /* that we have acted on */
 	int64_t now_ns;
 	int64_t too_late_ns;   /* to begin a call before the deadline; with none
 				  to   begin: to end those that are out */
@@ -44,6 +53,12 @@ struct coord {
 	char server_error[COORD_WHY_BYTES]; /* the last that blames one */
 	char note[COORD_WHY_BYTES + 64];
 };
+
+/* orders.c: somebody tells the run what to do. As control_open wants it. */
+void coord_take_order(void *arg, struct json *words, struct buf *out);
+
+/* attempts.c: one that was to be done is not, after all. */
+void coord_uncount(struct coord *coord, uint32_t index);
 
 /* obey.c: does something end the run? Then what that means begins. */
 void coord_obey(struct coord *coord);

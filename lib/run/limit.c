@@ -112,6 +112,13 @@ limit_failed(struct limit *limit)
 	limit->failures++;
 }
 
+void
+limit_unfail(struct limit *limit)
+{
+	if (limit->failures > 0)
+		limit->failures--;
+}
+
 static bool
 say_reached(char text[LIMIT_TEXT_BYTES], const char *option, const char *amount,
     const char *what)

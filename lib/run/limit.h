@@ -64,6 +64,9 @@ void limit_back(
 /* A prompt failed for good. */
 void limit_failed(struct limit *limit);
 
+/* One that did is tried again. */
+void limit_unfail(struct limit *limit);
+
 /*
  * Is the end reached: nothing more may go out, and nothing that is out could
  * change that? Takes how many calls are out.

@@ -481,27 +481,6 @@ pool_want(struct pool *pool, uint32_t count)
 }
 
 void
-pool_give_up(struct pool *pool, int64_t grace_ns, int64_t now_ns)
-{
-	for (uint32_t i = 0; i < pool->conf.slots; i++) {
-		struct slot *slot = &pool->slots[i];
-
-		if (slot->state != SLOT_BUSY && slot->state != SLOT_ASKED)
-			continue;
-		slot->verdict = OUTCOME_INTERRUPTED;
-		if (grace_ns == 0) {
-			slot_kill(pool, slot, OUTCOME_INTERRUPTED, now_ns);
-			continue;
-		}
-		if (slot->state == SLOT_BUSY) {
-			slot_send_stop(pool, slot);
-			slot_move(pool, slot, SLOT_ASKED);
-		}
-		slot_expect(pool, slot, clock_add(now_ns, grace_ns));
-	}
-}
-
-void
 pool_shift(struct pool *pool, int64_t slept_ns)
 {
 	for (uint32_t i = 0; i < pool->conf.slots; i++) {

@@ -19,7 +19,7 @@ struct nursery;
  * attempt. It knows neither prompts nor policy.
  */
 struct pool_conf {
-	uint32_t slots;		   /* ≥ 1 */
+	uint32_t slots;		   /* ≥ 1: workers there can ever be */
 	int64_t late_after_ns;	   /* beyond a job's time before STOP is sent */
 	int64_t grace_ns;	   /* from STOP to SIGKILL */
 	size_t frame_cap_bytes;	   /* a longer frame is garbage */
@@ -106,6 +106,29 @@ void pool_shift(struct pool *pool, int64_t slept_ns);
 
 /* Send a job-control signal (SIGTSTP, SIGCONT) to all workers' groups. */
 void pool_signal_all(struct pool *pool, int signal_number);
+
+/* Who does what at this moment. */
+struct pool_census {
+	uint32_t starting;
+	uint32_t idle;
+	uint32_t busy;
+	uint32_t late; /* asked to give up, or killed, and not gone yet */
+	uint32_t oldest_slot; /* of the calls that are out the first; UINT32_MAX
+				 none */
+	uint32_t oldest_index; /* its prompt */
+	int64_t oldest_ns;     /* when it began */
+};
+
+void pool_count(const struct pool *pool, struct pool_census *census);
+
+/* Kill a worker; its prompt is not charged. Gives false when there is nobody.
+ */
+bool pool_kill(struct pool *pool, uint32_t slot, int64_t now_ns);
+
+/* Give up the call of one prompt, as pool_give_up does. Gives false when it is
+ * not out. */
+bool pool_give_up_one(
+    struct pool *pool, uint32_t index, int64_t grace_ns, int64_t now_ns);
 
 /* Gives the number of slots with a process (or one asked for), and busy. */
 uint32_t pool_alive(const struct pool *pool);

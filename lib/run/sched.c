@@ -24,7 +24,9 @@ enum item_state {
 	ITEM_OUT = 2,
 	ITEM_WAITING = 3,
 	ITEM_HELD = 4,
+	ITEM_LAST_OUT = 5, /* out, and not again */
 };
+#define ITEM_STATES 6
 
 /* 12 bytes a prompt: a million of them fit a small node. */
 struct item {
@@ -42,7 +44,7 @@ struct sched {
 	uint64_t random;
 	uint32_t count;
 	uint32_t fresh; /* no open prompt has a smaller index */
-	uint32_t in_state[5];
+	uint32_t in_state[ITEM_STATES];
 	bool begun;
 };
 
@@ -278,8 +280,14 @@ sched_report(struct sched *sched, uint32_t index,
     const struct sched_result *result, int64_t now_ns)
 {
 	const struct outcome_trait *trait = outcome_trait(result->outcome);
-	struct item *item = item_in(sched, index, ITEM_OUT);
+	struct item *item;
 
+	MUST(index < sched->count);
+	item = &sched->items[index];
+	if (item->state == ITEM_LAST_OUT && !trait->answers)
+		return close_as(sched, item, SCHED_CANCELLED);
+	if (item->state != ITEM_LAST_OUT)
+		item_in(sched, index, ITEM_OUT);
 	if (trait->answers) {
 		item->tries++;
 		return close_as(sched, item, SCHED_ANSWERED);
@@ -300,6 +308,49 @@ sched_fail_held(struct sched *sched, uint32_t index)
 	close_as(sched, item_in(sched, index, ITEM_HELD), SCHED_FAILED);
 }
 
+enum sched_state
+sched_state(const struct sched *sched, uint32_t index)
+{
+	static const enum sched_state states[ITEM_STATES] = {
+	    [ITEM_CLOSED] = SCHED_IS_CLOSED,
+	    [ITEM_OPEN] = SCHED_IS_HERE,
+	    [ITEM_OUT] = SCHED_IS_OUT,
+	    [ITEM_WAITING] = SCHED_IS_HERE,
+	    [ITEM_HELD] = SCHED_IS_HELD,
+	    [ITEM_LAST_OUT] = SCHED_IS_OUT,
+	};
+
+	MUST(index < sched->count);
+	return states[sched->items[index].state];
+}
+
+void
+sched_reopen(struct sched *sched, uint32_t index)
+{
+	struct item *item = item_in(sched, index, ITEM_CLOSED);
+
+	item->deaths = 0;
+	item->tries = 0;
+	item->waited_ms = 0;
+	wait_until(sched, index, 0);
+}
+
+void
+sched_cancel(struct sched *sched, uint32_t index)
+{
+	struct item *item;
+
+	MUST(index < sched->count);
+	item = &sched->items[index];
+	MUST(item->state != ITEM_CLOSED && item->state != ITEM_HELD);
+	if (item->state == ITEM_WAITING)
+		heap_remove(&sched->waiting, index);
+	if (item->state == ITEM_OUT || item->state == ITEM_LAST_OUT)
+		item_move(sched, item, ITEM_LAST_OUT);
+	else
+		item_move(sched, item, ITEM_CLOSED);
+}
+
 int64_t
 sched_due_ns(const struct sched *sched)
 {
@@ -313,7 +364,7 @@ sched_due_ns(const struct sched *sched)
 uint32_t
 sched_left(const struct sched *sched)
 {
-	return sched->in_state[ITEM_OPEN] + sched->in_state[ITEM_OUT] +
+	return sched->in_state[ITEM_OPEN] + sched_out(sched) +
 	       sched->in_state[ITEM_WAITING];
 }
 
@@ -332,7 +383,7 @@ sched_waiting(const struct sched *sched)
 uint32_t
 sched_out(const struct sched *sched)
 {
-	return sched->in_state[ITEM_OUT];
+	return sched->in_state[ITEM_OUT] + sched->in_state[ITEM_LAST_OUT];
 }
 
 uint32_t

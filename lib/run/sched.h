@@ -30,11 +30,12 @@ struct sched_policy {
 };
 
 enum sched_verdict {
-	SCHED_ANSWERED = 0, /* closed: done */
-	SCHED_LATER = 1,    /* waits for its next try */
-	SCHED_FAILED = 2,   /* closed: tries used up, or no try can help */
-	SCHED_POISON = 3,   /* closed: crashed too many workers */
-	SCHED_HELD = 4,	    /* blames the run: kept aside until we know */
+	SCHED_ANSWERED = 0,  /* closed: done */
+	SCHED_LATER = 1,     /* waits for its next try */
+	SCHED_FAILED = 2,    /* closed: tries used up, or no try can help */
+	SCHED_POISON = 3,    /* closed: crashed too many workers */
+	SCHED_HELD = 4,	     /* blames the run: kept aside until we know */
+	SCHED_CANCELLED = 5, /* closed: nobody wants it now */
 };
 
 struct sched;
@@ -77,6 +78,22 @@ void sched_release(struct sched *sched, uint32_t index);
 
 /* A held prompt was the prompt's own fault: close it. */
 void sched_fail_held(struct sched *sched, uint32_t index);
+
+/* What people say about single prompts. */
+enum sched_state {
+	SCHED_IS_CLOSED = 0,
+	SCHED_IS_HERE = 1, /* open, or waiting for its next try */
+	SCHED_IS_OUT = 2,
+	SCHED_IS_HELD = 3,
+};
+enum sched_state sched_state(const struct sched *sched, uint32_t index);
+
+/* Do a closed one again, before all fresh ones, with all its tries. */
+void sched_reopen(struct sched *sched, uint32_t index);
+
+/* Leave one alone for the rest of this run: that is here, at once; that is out,
+ * when it comes back without an answer (SCHED_CANCELLED). Bug for others. */
+void sched_cancel(struct sched *sched, uint32_t index);
 
 /* When is the next waiting prompt due? CLOCK_NEVER when none waits; 0 when a
  * fresh one could go now. */

@@ -25,6 +25,16 @@ width_init(
 	};
 }
 
+void
+width_set(struct width *width, uint32_t most)
+{
+	width->most = most;
+	if (!width->adapts || width->least > most)
+		width->least = most;
+	if (!width->adapts || width->now > most)
+		width->now = most;
+}
+
 /* How often has it doubled? */
 static int64_t
 doublings(const struct width *width, int64_t now_ns)

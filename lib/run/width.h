@@ -35,6 +35,9 @@ struct width {
 void width_init(struct width *width, uint32_t least, uint32_t most, bool opens,
     bool adapts);
 
+/* From now on at most, and without adapting always, so many. */
+void width_set(struct width *width, uint32_t most);
+
 uint32_t width_at(const struct width *width, int64_t now_ns);
 
 /* When does it grow by itself? CLOCK_NEVER: not any more. */

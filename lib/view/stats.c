@@ -64,6 +64,39 @@ stats_add_clamped(uint32_t *sum, uint64_t more)
 	*sum = more > UINT32_MAX - *sum ? UINT32_MAX : *sum + (uint32_t)more;
 }
 
+/* Count one end in the history, after clearing what was stepped over. */
+static void
+count_history(struct stats *stats, int64_t now_ns)
+{
+	uint64_t slot =
+	    (uint64_t)(stats_age_ns(stats, now_ns) / STATS_HISTORY_NS);
+	uint64_t steps =
+	    slot > stats->history_slot ? slot - stats->history_slot : 0;
+
+	for (uint64_t i = 0; i < steps && i < STATS_HISTORY; i++)
+		stats->history[(slot - i) % STATS_HISTORY] = 0;
+	stats->history_slot = slot;
+	stats_add_clamped(&stats->history[slot % STATS_HISTORY], 1);
+}
+
+unsigned
+stats_history(const struct stats *stats, int64_t now_ns, uint32_t *counts)
+{
+	uint64_t last =
+	    (uint64_t)(stats_age_ns(stats, now_ns) / STATS_HISTORY_NS);
+	unsigned count =
+	    last < STATS_HISTORY ? (unsigned)last + 1 : STATS_HISTORY;
+
+	for (unsigned i = 0; i < count; i++) {
+		uint64_t slot = last - (count - 1 - i);
+		bool known = slot <= stats->history_slot &&
+			     slot + STATS_HISTORY > stats->history_slot;
+
+		counts[i] = known ? stats->history[slot % STATS_HISTORY] : 0;
+	}
+	return count;
+}
+
 static void
 count_size(struct stats_sizes *sizes, int64_t size)
 {
@@ -88,6 +121,7 @@ stats_count_answer(struct stats *stats, enum outcome outcome,
 	MUST(outcome_trait(outcome)->answers);
 	stats->answered++;
 	stats_add_clamped(&stats->rate_done[slot], 1);
+	count_history(stats, now_ns);
 	if (outcome == OUTCOME_LENGTH)
 		stats->cut_short++;
 	if (duration_ms >= 0 && duration_ms <= INT64_MAX / CLOCK_MS)
@@ -112,6 +146,7 @@ stats_count_failure(struct stats *stats, enum outcome outcome, int64_t now_ns)
 	stats->failed++;
 	stats->failed_by[outcome]++;
 	stats_add_clamped(&stats->rate_done[slot], 1);
+	count_history(stats, now_ns);
 }
 
 /* Gives the sum of the ring's slots that lie in the window that ends now, and
@@ -239,4 +274,17 @@ stats_hangs(const struct stats *stats)
 		if (outcome_trait((enum outcome)i)->hangs)
 			sum += stats->attempts_by[i];
 	return sum;
+}
+
+void
+stats_uncount_failure(struct stats *stats, enum outcome outcome, bool ours)
+{
+	if (!ours) {
+		stats->before_failed--;
+		stats->asked++;
+		return;
+	}
+	stats->failed--;
+	if (stats->failed_by[outcome] > 0)
+		stats->failed_by[outcome]--;
 }

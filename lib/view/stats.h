@@ -26,6 +26,9 @@ struct stats_server {
 /* How large something is, by powers of four: up to 1, 4, 16, … and more. */
 #define STATS_SIZES 15
 
+#define STATS_HISTORY 60		     /* slots, */
+#define STATS_HISTORY_NS INT64_C(5000000000) /* each so long */
+
 struct stats_sizes {
 	uint64_t counts[STATS_SIZES];
 	uint64_t sum;
@@ -80,7 +83,16 @@ struct stats {
 	uint64_t rate_second;
 	uint32_t rate_done[STATS_RATE_SLOTS];
 	uint32_t rate_tokens[STATS_RATE_SLOTS];
+
+	/* the same over the last minutes, ring by STATS_HISTORY_NS */
+	uint64_t history_slot;
+	uint32_t history[STATS_HISTORY];
 };
+
+/* Write how many ended in each of the last STATS_HISTORY slots, the oldest
+ * first; the last one is not over yet. Gives how many of them there were. */
+unsigned stats_history(
+    const struct stats *stats, int64_t now_ns, uint32_t *counts);
 
 /* Start the clock. Takes stats zeroed; what there is to do may be filled in
  * before or after. */
@@ -93,6 +105,10 @@ void stats_count_answer(struct stats *stats, enum outcome outcome,
     int64_t now_ns);
 void stats_count_failure(
     struct stats *stats, enum outcome outcome, int64_t now_ns);
+
+/* One that failed is tried again. Takes ours: it failed in this run. */
+void stats_uncount_failure(
+    struct stats *stats, enum outcome outcome, bool ours);
 
 /* Gives prompts done (output tokens) per second over the last 10 s (fewer
  * when younger); 0 when nothing was done in them. */

@@ -308,6 +308,8 @@ class Mill:
                 raise
         # Killed in a commit: who reads has to repair, here a copy of it.
         for file in path.parent.glob(path.name + "*"):
+            if file.is_socket():
+                continue
             shutil.copy(file, self.aside)
         return self.query(f"file:{self.aside / path.name}", query, args)
 

@@ -95,10 +95,11 @@ def test_who_lives_shows_it(mill):
     running = mill.start("run", "in.txt", "--backend", "echo:ms=60000", "--db",
                          "x.db", env=NFS)
     path = mill.dir / "x.db.lock"
-    until(lambda: path.exists() and path.read_text(), "it is locked")
+    until(lambda: path.exists() and "socket=" in path.read_text(),
+          "it is locked")
     assert re.fullmatch(
-        rf"pid={running.pid} host={re.escape(socket.gethostname())} job=-\n",
-        path.read_text())
+        rf"pid={running.pid} host={re.escape(socket.gethostname())} job=-"
+        r" socket=/.*\.sock\n", path.read_text())
     other = run(mill, "--wait-lock", "0")
     assert other.status == 75 and f"pid={running.pid}" in other.err, other
     running.signal(signal.SIGTERM)

@@ -106,6 +106,48 @@ heap_agrees_with_a_sorted_list(void **state)
 	heap_free(&heap);
 }
 
+/* Whatever is taken out from wherever: the rest stays in order. */
+static void
+what_is_removed_is_gone_and_the_rest_in_order(void **state)
+{
+	unsigned seed = 7;
+
+	(void)state;
+	for (int round = 0; round < 300; round++) {
+		int64_t due[40];
+		bool gone[40] = {false};
+		struct heap heap;
+		int64_t last = INT64_MIN;
+		uint32_t left = 40;
+
+		heap_init(&heap);
+		for (uint32_t i = 0; i < 40; i++) {
+			due[i] = rand_r(&seed) % 20;
+			assert_int_equal(heap_push(&heap, due[i], i), 0);
+		}
+		for (int i = 0; i < round % 40; i++) {
+			uint32_t key = (uint32_t)rand_r(&seed) % 40;
+
+			if (gone[key])
+				continue;
+			gone[key] = true;
+			left--;
+			heap_remove(&heap, key);
+		}
+		for (; left > 0; left--) {
+			struct heap_item item = heap_pop(&heap);
+
+			assert_false(gone[item.key]);
+			gone[item.key] = true;
+			assert_int_equal(item.due_ns, due[item.key]);
+			assert_true(item.due_ns >= last);
+			last = item.due_ns;
+		}
+		assert_null(heap_top(&heap));
+		heap_free(&heap);
+	}
+}
+
 int
 main(void)
 {
@@ -114,6 +156,7 @@ main(void)
 	    cmocka_unit_test(heap_gives_equal_times_by_smaller_key),
 	    cmocka_unit_test(heap_gives_the_earliest_of_extremes),
 	    cmocka_unit_test(heap_agrees_with_a_sorted_list),
+	    cmocka_unit_test(what_is_removed_is_gone_and_the_rest_in_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

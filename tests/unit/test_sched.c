@@ -544,6 +544,56 @@ misuse_is_a_bug(void **state)
 	}
 }
 
+/* ---- what people say of single ones ---- */
+
+static void
+a_cancelled_prompt_is_nothing_to_do(void **state)
+{
+	struct sched *sched = open_all(4, &usual);
+
+	(void)state;
+	sched_cancel(sched, 1); /* fresh */
+	take(sched, 0, 0);
+	assert_int_equal(say(sched, 0, OUTCOME_TIMEOUT_TOTAL, 0), SCHED_LATER);
+	assert_int_equal(sched_state(sched, 0), SCHED_IS_HERE);
+	sched_cancel(sched, 0); /* waits */
+	take(sched, 0, 2);
+	sched_cancel(sched, 2); /* out: it comes back once, */
+	assert_int_equal(sched_state(sched, 2), SCHED_IS_OUT);
+	assert_int_equal(sched_out(sched), 1);
+	sched_cancel(sched, 2); /* told twice, */
+	assert_int_equal(
+	    say(sched, 2, OUTCOME_INTERRUPTED, 0), SCHED_CANCELLED);
+	take(sched, 0, 3);
+	sched_cancel(sched, 3); /* and an answer is kept */
+	assert_int_equal(say(sched, 3, OUTCOME_OK, 0), SCHED_ANSWERED);
+	assert_int_equal(sched_left(sched), 0);
+	assert_int_equal(sched_due_ns(sched), CLOCK_NEVER);
+	assert_true(takes_none(sched, CLOCK_S * 100));
+	sched_free(sched);
+}
+
+static void
+a_reopened_prompt_has_all_its_tries_and_goes_first(void **state)
+{
+	struct sched *sched = open_all(2, &usual);
+
+	(void)state;
+	take(sched, 0, 0);
+	assert_int_equal(say(sched, 0, OUTCOME_BAD_REQUEST, 0), SCHED_FAILED);
+	assert_int_equal(sched_state(sched, 0), SCHED_IS_CLOSED);
+	sched_reopen(sched, 0);
+	assert_int_equal(take(sched, 0, 0), 2); /* attempts are counted on */
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(
+		    say(sched, 0, OUTCOME_TIMEOUT_TOTAL, 0), SCHED_LATER);
+		take(sched, CLOCK_S * 60, 0);
+	}
+	assert_int_equal(say(sched, 0, OUTCOME_TIMEOUT_TOTAL, 0), SCHED_FAILED);
+	take(sched, 0, 1);
+	sched_free(sched);
+}
+
 int
 main(void)
 {
@@ -570,6 +620,9 @@ main(void)
 	    cmocka_unit_test(what_blames_the_run_is_held_until_it_is_known),
 	    cmocka_unit_test(more_tries_than_can_be_counted_end_as_well),
 	    cmocka_unit_test(misuse_is_a_bug),
+	    cmocka_unit_test(a_cancelled_prompt_is_nothing_to_do),
+	    cmocka_unit_test(
+		a_reopened_prompt_has_all_its_tries_and_goes_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -285,6 +285,51 @@ hangs_are_all_timeouts(void **state)
 	assert_int_equal(stats_hangs(&stats), 5);
 }
 
+static void
+history_is_by_slots_the_oldest_first(void **state)
+{
+	struct stats stats = {0};
+	uint32_t counts[STATS_HISTORY];
+	int64_t at_ns = 1000 * CLOCK_S;
+
+	(void)state;
+	stats_start(&stats, at_ns);
+	assert_int_equal(stats_history(&stats, at_ns, counts), 1);
+	assert_int_equal(counts[0], 0);
+	stats_count_failure(&stats, OUTCOME_CRASH, at_ns);
+	at_ns += 2 * STATS_HISTORY_NS;
+	stats_count_answer(&stats, OUTCOME_OK, 1, 1, 1, at_ns);
+	stats_count_answer(&stats, OUTCOME_OK, 1, 1, 1, at_ns);
+	assert_int_equal(stats_history(&stats, at_ns, counts), 3);
+	assert_int_equal(counts[0], 1);
+	assert_int_equal(counts[1], 0);
+	assert_int_equal(counts[2], 2);
+	/* Long after, all that is old is gone. */
+	at_ns += STATS_HISTORY * STATS_HISTORY_NS;
+	assert_int_equal(stats_history(&stats, at_ns, counts), STATS_HISTORY);
+	for (unsigned i = 0; i < STATS_HISTORY; i++)
+		assert_int_equal(counts[i], 0);
+	stats_count_answer(&stats, OUTCOME_OK, 1, 1, 1, at_ns);
+	stats_history(&stats, at_ns, counts);
+	assert_int_equal(counts[STATS_HISTORY - 1], 1);
+	assert_int_equal(counts[0], 0);
+}
+
+static void
+sizes_are_counted_by_powers_of_four(void **state)
+{
+	struct stats stats = {0};
+
+	(void)state;
+	stats_start(&stats, 0);
+	stats_count_answer(&stats, OUTCOME_OK, 1, 1, 5, 0);
+	stats_count_answer(&stats, OUTCOME_OK, 1, -1, INT64_MAX, 0);
+	assert_int_equal(stats.input_sizes.counts[0], 1);
+	assert_int_equal(stats.input_sizes.sum, 1);
+	assert_int_equal(stats.output_sizes.counts[2], 1); /* up to 16 */
+	assert_int_equal(stats.output_sizes.counts[STATS_SIZES - 1], 1);
+}
+
 int
 main(void)
 {
@@ -307,6 +352,8 @@ main(void)
 	    cmocka_unit_test(rate_text_picks_the_unit_people_would),
 	    cmocka_unit_test(took_is_zero_while_it_goes_on),
 	    cmocka_unit_test(hangs_are_all_timeouts),
+	    cmocka_unit_test(history_is_by_slots_the_oldest_first),
+	    cmocka_unit_test(sizes_are_counted_by_powers_of_four),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
