@@ -26,6 +26,7 @@ int cmd_check(const char *const *words);
 int cmd_status(const char *const *words);
 int cmd_verify(const char *const *words);
 int cmd_ctl(const char *const *words);
+int cmd_report(const char *const *words);
 int cmd_merge(const char *const *words);
 int cmd_export(const char *const *words);
 int cmd_completion(const char *const *words);

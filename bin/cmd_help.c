@@ -99,6 +99,12 @@ static const char *const abouts[] = {
 	"Shards that are missing or not finished, plans\nand answers that "
 	"differ are said and end it, unless --partial is given. Each\nDB is "
 	"only read.\n",
+    [OPTS_REPORT] =
+	"Writes one page that shows each DB in a browser: throughput, latency, "
+	"outcomes,\ntokens, workers and attempts as plots, totals, failures by "
+	"cause, and a table of\nthe prompts with their answers. It needs no "
+	"network and no other file. Without DB\nit is the newest "
+	"llm_results_*.db here. Nothing is changed.\n",
     [OPTS_CTL] =
 	"Tells the run that works on DB what to do, or asks it:\n"
 	"  status          counts, rates, workers, servers, the last errors\n"

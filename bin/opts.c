@@ -31,6 +31,7 @@ static const char *const command_names[] = {
     [OPTS_EXPORT] = "export",
     [OPTS_SLURM] = "slurm-script",
     [OPTS_CTL] = "ctl",
+    [OPTS_REPORT] = "report",
 };
 
 static const char *const group_names[OPTS_GROUP_COUNT] = {
@@ -70,7 +71,7 @@ opts_only_looks(enum opts_command command)
 {
 	return command == OPTS_STATUS || command == OPTS_VERIFY ||
 	       command == OPTS_MERGE || command == OPTS_EXPORT ||
-	       command == OPTS_CTL;
+	       command == OPTS_CTL || command == OPTS_REPORT;
 }
 
 const char *

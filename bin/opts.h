@@ -34,8 +34,9 @@ enum opts_command {
 	OPTS_EXPORT = 6,
 	OPTS_SLURM = 7, /* knows all that run knows */
 	OPTS_CTL = 8,
+	OPTS_REPORT = 9,
 };
-#define OPTS_COMMAND_COUNT 9
+#define OPTS_COMMAND_COUNT 10
 
 /* Backends, as bits. */
 enum {

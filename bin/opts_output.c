@@ -99,7 +99,7 @@ static const struct opt rows[] = {
     {.letter = 'o',
 	.name = "output",
 	.arg = "FILE|-",
-	.commands = OF_OUTPUT | OF_MERGE,
+	.commands = OF_OUTPUT | OF_MERGE | OF_REPORT,
 	.kind = OPTS_TEXT,
 	AT(const char *, conf.output),
 	.synonyms = "--out --output-file --outfile --out-file -O",

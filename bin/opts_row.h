@@ -25,6 +25,7 @@
 #define OF_EXPORT (1U << OPTS_EXPORT)
 #define OF_SLURM (1U << OPTS_SLURM)
 #define OF_CTL (1U << OPTS_CTL)
+#define OF_REPORT (1U << OPTS_REPORT)
 #define OF_OUTPUT (OF_RUN | OF_RESUME | OF_EXPORT)
 #define OF_CALLS (OF_RUN | OF_RESUME | OF_CHECK) /* who calls the backend */
 

@@ -66,8 +66,8 @@ static const struct opt rows[] = {
 	.help = "draw it anew every second until no run goes on"},
     {.letter = 'h',
 	.name = "help",
-	.commands =
-	    OF_CALLS | OF_STATUS | OF_VERIFY | OF_MERGE | OF_EXPORT | OF_CTL,
+	.commands = OF_CALLS | OF_STATUS | OF_VERIFY | OF_MERGE | OF_EXPORT |
+		    OF_CTL | OF_REPORT,
 	.kind = OPTS_FLAG,
 	AT(bool, help),
 	.synonyms = "-? --usage",

@@ -71,6 +71,23 @@ int llmill_export(
     const struct llmill_export_conf *conf, struct llmill_err *err);
 
 /* Strings are lent. */
+struct llmill_report_conf {
+	const char *path;	      /* of the page */
+	const char *const *databases; /* one or more, then NULL */
+	bool take_signals;	      /* SIGINT, SIGTERM and others stop it */
+};
+
+/*
+ * Write a page that shows databases in a browser, with plots and a table of
+ * their prompts. It needs nothing beside it and appears whole or not at all.
+ * Gives LLMILL_EXIT_OK; else err: as llmill_status, LLMILL_EXIT_NOT_SAVED when
+ * it cannot be written, LLMILL_EXIT_EARLY when stopped
+ * (LLMILL_EXIT_INTERRUPTED by SIGINT).
+ */
+int llmill_report(
+    const struct llmill_report_conf *conf, struct llmill_err *err);
+
+/* Strings are lent. */
 struct llmill_merge_conf {
 	const char *path; /* of the new one; only a merge that nobody has
 			     worked on since may be there */

@@ -23,6 +23,7 @@
 #include "data/verify.h"
 #include "view/bulletin.h"
 #include "view/merged.h"
+#include "view/report.h"
 #include "view/slurm_script.h"
 #include "view/status.h"
 
@@ -209,9 +210,9 @@ llmill_export(const struct llmill_export_conf *conf, struct llmill_err *err)
 	return done == 0 ? LLMILL_EXIT_OK : refuse_export(err, &why);
 }
 
-/* Whatever the machine refused: there is no new database. */
+/* Whatever the machine refused: there is no new file. */
 static int
-refuse_merge(struct llmill_err *err, const struct err *why, int signal)
+refuse_made(struct llmill_err *err, const struct err *why, int signal)
 {
 	refuse(err, why);
 	if (why->class == ERR_SYSTEM)
@@ -237,12 +238,36 @@ interrupt_came(void *arg)
 	return interrupt->came != 0;
 }
 
+static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, 0};
+
+int
+llmill_report(const struct llmill_report_conf *conf, struct llmill_err *err)
+{
+	struct interrupt interrupt = {.signals.fd = -1};
+	const struct report_conf how = {
+	    .path = conf->path,
+	    .databases = conf->databases,
+	    .hurry = interrupt_came,
+	    .arg = &interrupt,
+	};
+	struct err why = {0};
+	int done = 0;
+
+	err->text[0] = '\0';
+	err->status = LLMILL_EXIT_OK;
+	if (conf->take_signals)
+		done = signals_open(&interrupt.signals, ending, &why);
+	if (done == 0)
+		done = report_make(&how, &why);
+	signals_close(&interrupt.signals);
+	return done == 0 ? LLMILL_EXIT_OK
+			 : refuse_made(err, &why, interrupt.came);
+}
+
 int
 llmill_merge(const struct llmill_merge_conf *conf, struct llmill_text *text,
     struct llmill_err *err)
 {
-	static const int numbers[] = {
-	    SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, 0};
 	struct interrupt interrupt = {.signals.fd = -1};
 	const struct merge_conf how = {
 	    .path = conf->path,
@@ -260,14 +285,14 @@ llmill_merge(const struct llmill_merge_conf *conf, struct llmill_text *text,
 	*text = (struct llmill_text){0};
 	log_set_screen(conf->screen_fd, LOG_WARN, NULL, NULL);
 	if (conf->take_signals)
-		done = signals_open(&interrupt.signals, numbers, &why);
+		done = signals_open(&interrupt.signals, ending, &why);
 	if (done == 0)
 		done = merge_make(&merge, &how, &why);
 	signals_close(&interrupt.signals);
 	log_set_screen(-1, LOG_ERROR, NULL, NULL);
 	if (done == -1) {
 		merge_free(&merge);
-		return refuse_merge(err, &why, interrupt.came);
+		return refuse_made(err, &why, interrupt.came);
 	}
 	buf_init(&out, STATUS_MAX_BYTES);
 	if (conf->json)

@@ -106,6 +106,13 @@ int
 archive_read(struct archive *archive, uint32_t index, struct store_row *row,
     struct err *err)
 {
+	return archive_read_some(archive, index, true, row, err);
+}
+
+int
+archive_read_some(struct archive *archive, uint32_t index, bool all,
+    struct store_row *row, struct err *err)
+{
 	const struct peek *peek = &archive->peek;
 	struct sqlite3_stmt *rows = archive->rows;
 	struct look_fact fact;
@@ -117,7 +124,7 @@ archive_read(struct archive *archive, uint32_t index, struct store_row *row,
 	row->id = sqlite3_column_int64(rows, 0);
 	code = look_settle(archive->last, row->id,
 	    (enum look)sqlite3_column_int(rows, 1), peek->is_seed, &fact);
-	if (code == SQLITE_OK)
+	if (code == SQLITE_OK && (all || fact.state == STORE_FAILED))
 		code = look_up(archive, row);
 	if (code != SQLITE_OK)
 		return peek_fail(peek, code, err);

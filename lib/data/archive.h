@@ -35,6 +35,11 @@ int archive_each_fields(struct archive *archive,
 int archive_read(struct archive *archive, uint32_t index, struct store_row *row,
     struct err *err);
 
+/* The same, of which only id, state, prompt and result are wanted; the rest is
+ * looked up for a failed one, and where all is. */
+int archive_read_some(struct archive *archive, uint32_t index, bool all,
+    struct store_row *row, struct err *err);
+
 void archive_close(struct archive *archive);
 
 #endif

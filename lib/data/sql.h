@@ -344,6 +344,26 @@
 #define SQL_FIND_RUN_WORDS                                                     \
 	"SELECT 1 FROM llm_runs WHERE " SQL_RUN_WORDS " = :words"
 
+#define SQL_REPORT_RUN                                                         \
+	"SELECT argv, settings FROM llm_runs WHERE run_id > 0"                 \
+	" ORDER BY run_id DESC LIMIT 1"
+
+/* When each run was at work, by its attempts, and what it was set to. */
+#define SQL_CHRONICLE_RUNS                                                     \
+	"SELECT coalesce(a.run_id, 0), min(a.started_ms),"                     \
+	" max(a.started_ms + coalesce(a.duration_ms, 0)), r.settings"          \
+	" FROM llm_attempts a LEFT JOIN llm_runs r ON r.run_id = a.run_id"     \
+	" WHERE a.attempt > 0 AND a.started_ms > 0"                            \
+	" GROUP BY coalesce(a.run_id, 0) ORDER BY 1"
+#define SQL_CHRONICLE_ATTEMPTS                                                 \
+	"SELECT coalesce(run_id, 0), coalesce(worker, -1), outcome,"           \
+	" started_ms, duration_ms, input_tokens, output_tokens, error"         \
+	" FROM llm_attempts WHERE attempt > 0 AND started_ms > 0"
+/* How many prompts have how many attempts. */
+#define SQL_CHRONICLE_TRIES                                                    \
+	"SELECT n, count(*) FROM (SELECT count(*) AS n FROM llm_attempts"      \
+	" WHERE attempt > 0 GROUP BY id) GROUP BY n"
+
 /* How many runs there were. */
 #define SQL_SURVEY_RUNS "SELECT count(*) FROM llm_runs WHERE run_id > 0"
 
