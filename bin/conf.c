@@ -65,6 +65,15 @@ check_width(const struct opts *opts, struct llmill_err *err)
 }
 
 static int
+check_report(const struct opts *opts, struct llmill_err *err)
+{
+	if (!opts->conf.report || !opts->conf.no_db)
+		return 0;
+	return say_refuse(err,
+	    "--report wants a database to be read from; leave out --no-db");
+}
+
+static int
 check_price(const struct opts *opts, struct llmill_err *err)
 {
 	const struct llmill_run_conf *conf = &opts->conf;
@@ -235,11 +244,11 @@ conf_complete(struct opts *opts, struct llmill_err *err)
 	struct llmill_run_conf *conf = &opts->conf;
 
 	if (check_clashes(opts, err) < 0 || check_price(opts, err) < 0 ||
-	    check_width(opts, err) < 0 || shard_settle(opts, err) < 0 ||
-	    check_streams(opts, err) < 0 || check_key_env(opts, err) < 0 ||
-	    paths_check(opts, err) < 0 || body_fill(opts, err) < 0 ||
-	    fill_texts(opts, err) < 0 || fill_redo(opts, err) < 0 ||
-	    headers_fill(opts, err) < 0)
+	    check_report(opts, err) < 0 || check_width(opts, err) < 0 ||
+	    shard_settle(opts, err) < 0 || check_streams(opts, err) < 0 ||
+	    check_key_env(opts, err) < 0 || paths_check(opts, err) < 0 ||
+	    body_fill(opts, err) < 0 || fill_texts(opts, err) < 0 ||
+	    fill_redo(opts, err) < 0 || headers_fill(opts, err) < 0)
 		return -1;
 	if (conf->verbosity >= 0)
 		warn_of_braces(opts);

@@ -188,10 +188,10 @@ paths_check(struct opts *opts, struct llmill_err *err)
 	bool resumes = opts->command == OPTS_RESUME;
 	int result = -1;
 
-	/* -o and its .part, --db, --log, --metrics, --key-file, --cacert, -s,
-	 * -t */
+	/* -o and its .part, --db, --log, --metrics, --report, --key-file,
+	 * --cacert, -s, -t */
 	all.items = calloc(opts->inputs.count + opts->params.count +
-			       opts->headers.count + BESIDE_COUNT + 9,
+			       opts->headers.count + BESIDE_COUNT + 10,
 	    sizeof(all.items[0]));
 	if (!all.items)
 		return say_no_memory(err);
@@ -200,6 +200,7 @@ paths_check(struct opts *opts, struct llmill_err *err)
 		goto out;
 	add(&all, "--log", opts->conf.log_path, true);
 	add(&all, "--metrics", opts->conf.metrics, true);
+	add(&all, "--report", opts->conf.report, true);
 	add(&all, "--key-file", opts->conf.key_file, false);
 	add(&all, "--cacert", opts->conf.cacert, false);
 	add_named(&all, "-s", &system, false);

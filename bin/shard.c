@@ -176,7 +176,8 @@ shard_settle(struct opts *opts, struct llmill_err *err)
 		    "grew is taken anyway");
 	if (expand(opts, &conf->db, err) < 0 ||
 	    expand(opts, &conf->output, err) < 0 ||
-	    expand(opts, &conf->metrics, err) < 0)
+	    expand(opts, &conf->metrics, err) < 0 ||
+	    expand(opts, &conf->report, err) < 0)
 		return -1;
 	return 0;
 }

@@ -231,7 +231,9 @@ struct llmill_run_conf {
 	int screen_fd; /* people look here (stderr); -1 none */
 	int result_fd; /* dry run and --json go here (stdout); -1 none */
 	enum llmill_progress progress;
-	const char *metrics; /* file for Prometheus; NULL none */
+	const char *report; /* a page about the run, written anew; NULL none */
+	int64_t report_every_ns; /* > 0 */
+	const char *metrics;	 /* file for Prometheus; NULL none */
 	const char *log_path;
 	bool json;
 	bool dry_run;

@@ -23,6 +23,7 @@
 #include "llmill_run.h"
 #include "view/bulletin.h"
 #include "view/export.h"
+#include "view/reporter.h"
 #include "view/summary.h"
 
 #define END_REASON_BYTES ((size_t)512) /* of an example */
@@ -50,7 +51,7 @@ exit_status(const struct mill *mill)
 	int status = mill->stop.exit_status;
 
 	if (mill->health != STORE_HEALTHY || mill->output_lost ||
-	    mill->not_home)
+	    mill->not_home || mill->report_lost)
 		status = stop_stronger(status, STOP_EXIT_NOT_SAVED);
 	if (mill->stats.failed + mill->stats.before_failed > 0)
 		status = stop_stronger(status, STOP_EXIT_FAILED);
@@ -97,6 +98,7 @@ close_store(struct mill *mill, char *spill_path, size_t size)
 	if (mill->store == NULL)
 		return;
 	scratch_recall(mill->scratch);
+	reporter_recall(mill->reporter);
 	path = store_spill_path(mill->store);
 	if (path == NULL)
 		path = store_path(mill->store); /* rescued, elsewhere */
@@ -126,6 +128,23 @@ is_interrupted(void *arg)
 	while ((number = signals_next(&mill->signals)) != 0)
 		told |= number == SIGINT;
 	return told;
+}
+
+/* Of the database where it is now; one that is spilled or elsewhere has told
+ * people so. */
+static void
+write_report(struct mill *mill)
+{
+	bool is_there =
+	    mill->db_path != NULL && !mill->stands_in && !mill->not_home;
+	struct err err = {0};
+
+	if (reporter_end(mill->reporter, is_there ? mill->db_path : NULL,
+		is_interrupted, mill, &err) == -1) {
+		log_say(LOG_ERROR, "%s; llmill report makes it", err.text);
+		mill->report_lost = true;
+	}
+	mill->reporter = NULL;
 }
 
 static void
@@ -309,6 +328,7 @@ mill_finish(struct mill *mill)
 	read_examples(mill);
 	close_store(mill, spill_path, sizeof(spill_path));
 	bring_home(mill);
+	write_report(mill);
 	status = say_summary(mill, spill_path, exit_status(mill));
 	buf_free(&mill->reasons);
 	return status;
@@ -326,4 +346,6 @@ mill_abandon(struct mill *mill)
 	settle_store(mill);
 	close_store(mill, spill_path, sizeof(spill_path));
 	bring_home(mill);
+	reporter_end(mill->reporter, NULL, NULL, NULL, NULL);
+	mill->reporter = NULL;
 }

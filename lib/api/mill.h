@@ -23,6 +23,7 @@ struct llmill_run_conf;
 struct metrics;
 struct nursery;
 struct progress;
+struct reporter;
 struct scratch;
 
 /*
@@ -46,6 +47,7 @@ struct mill {
 	struct export *output;
 	struct bulletin *bulletin; /* where others are locked out */
 	struct metrics *metrics;   /* or NULL */
+	struct reporter *reporter; /* or NULL */
 	struct stats stats;
 	struct stop stop;
 	struct signals signals; /* fd -1 when they are not ours */
@@ -65,6 +67,7 @@ struct mill {
 	bool stands_in;	 /* a temporary database, for one that cannot be had */
 	bool db_is_ours; /* default-named and made by this run */
 	char *output_part; /* where an output that is not whole was left */
+	bool report_lost;  /* the last page could not be written */
 	bool not_home;	   /* the database did not get from its scratch */
 	bool output_lost;  /* it could not be written to its end */
 	enum store_health health;

@@ -32,6 +32,7 @@
 #include "view/export.h"
 #include "view/metrics.h"
 #include "view/progress.h"
+#include "view/reporter.h"
 #include "wire/frame.h"
 #include "wire/spawn.h"
 
@@ -246,6 +247,7 @@ fill_coord(struct mill *mill, struct coord_conf *coord)
 	    .output = mill->output,
 	    .bulletin = mill->bulletin,
 	    .metrics = mill->metrics,
+	    .reporter = mill->reporter,
 	    .stats = &mill->stats,
 	    .stop = &mill->stop,
 	    .policy =
@@ -379,6 +381,34 @@ raise_limit(const struct mill *mill, struct err *err)
 }
 
 static int
+open_reporter(struct mill *mill, struct err *err)
+{
+	const struct reporter_conf conf = {
+	    .path = mill->conf->report,
+	    .every_ns = mill->conf->report_every_ns,
+	    .titled = mill->conf->set_titles,
+	};
+
+	if (conf.path == NULL)
+		return 0;
+	mill->reporter = reporter_new(&conf, err);
+	return mill->reporter != NULL ? 0 : -1;
+}
+
+/* A stand-in has nothing that a report could be read from. */
+static int
+begin_reporter(const struct mill *mill, struct err *err)
+{
+	if (mill->db_path == NULL || mill->stands_in)
+		return 0;
+	return reporter_begin(mill->reporter,
+	    mill->scratch != NULL ? scratch_path(mill->scratch)
+				  : store_path(mill->store),
+	    mill->db_path, mill->scratch == NULL && store_is_shut(mill->store),
+	    err);
+}
+
+static int
 open_metrics(struct mill *mill, struct err *err)
 {
 	const struct backend *backend = &mill->backend;
@@ -409,10 +439,12 @@ prepare(struct mill *mill, struct err *err)
 	if (open_nursery(mill, err) == -1)
 		return -1;
 	plan_digest(&mill->backend.plan, mill->digest);
+	if (open_reporter(mill, err) == -1)
+		return -1;
 	if (mill_open_store(mill, err) == -1 ||
 	    mill_load_store(mill, err) == -1 || raise_limit(mill, err) == -1)
 		return -1;
-	if (open_metrics(mill, err) == -1)
+	if (open_metrics(mill, err) == -1 || begin_reporter(mill, err) == -1)
 		return -1;
 	if (conf->output == NULL)
 		return 0;

@@ -255,6 +255,7 @@ llmill_run_conf_init(struct llmill_run_conf *conf)
 	*conf = (struct llmill_run_conf){
 	    .stop_fd = -1,
 	    .scratch_every_ns = 300 * CLOCK_S,
+	    .report_every_ns = 30 * CLOCK_S,
 	    .wait_lock_ns = -1,
 	    .repeat = 1,
 	    .workers = 4,

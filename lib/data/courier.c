@@ -3,14 +3,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <bsd/unistd.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/must.h"
@@ -23,7 +26,7 @@
 	      */
 
 struct courier {
-	struct copy copy;
+	struct courier_conf conf;
 	struct nursery *nursery;
 	unsigned journeys;
 	char *part; /* what one that is killed leaves */
@@ -32,32 +35,39 @@ struct courier {
 	int pid_fd;  /* -1: not born yet */
 };
 
-/* The journey: one copy, and one word of how it went. */
+/* The journey: one word to go with, and one of how it went. */
 static int
 live(const struct spawn_child *child, void *arg)
 {
 	const struct courier *courier = arg;
 	struct err err = {0};
+	struct buf word;
 
 	if (child->titled)
-		setproctitle("-llmill: copies to %s", courier->copy.to);
-	(void)copy_make(&courier->copy, &err);
+		setproctitle("-llmill: %s", courier->conf.title);
+	buf_init(&word, PIPE_BUF + 1);
+	if (fd_read_all(child->down_fd, &word) == -1)
+		err_set_errno(&err, "cannot hear what to do");
+	else
+		(void)courier->conf.work(
+		    courier->conf.arg, buf_span(&word).data, &err);
+	buf_free(&word);
 	return fd_write_all(child->up_fd, &err, sizeof err) == -1;
 }
 
 struct courier *
-courier_new(const struct copy *copy, bool titled, struct err *err)
+courier_new(const struct courier_conf *conf, struct err *err)
 {
 	struct courier *courier = calloc(1, sizeof *courier);
 	const struct heritage heritage = {
-	    .live = live, .arg = courier, .titled = titled};
+	    .live = live, .arg = courier, .titled = conf->titled};
 
 	if (courier == NULL) {
 		err_set_memory(err, "courier");
 		return NULL;
 	}
-	courier->copy = *copy;
-	if (asprintf(&courier->part, "%s.part", copy->to) == -1) {
+	courier->conf = *conf;
+	if (asprintf(&courier->part, "%s.part", conf->path) == -1) {
 		free(courier);
 		err_set_memory(err, "courier");
 		return NULL;
@@ -72,35 +82,41 @@ courier_new(const struct copy *copy, bool titled, struct err *err)
 	return NULL;
 }
 
+/* The word fits the pipe: nobody waits. */
 static int
-ask(struct courier *courier, int up_fd)
+ask(struct courier *courier, const char *word, int up_fd)
 {
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int down[2] = {-1, -1};
 	int done = -1;
 
-	if (null_fd != -1)
+	if (null_fd != -1 && pipe2(down, O_CLOEXEC) == 0 &&
+	    fd_write_all(down[1], word, strlen(word)) == 0)
 		done = nursery_ask(courier->nursery, 0, ++courier->journeys,
-		    null_fd, up_fd, null_fd);
+		    down[0], up_fd, null_fd);
+	fd_close(&down[0]);
+	fd_close(&down[1]);
 	fd_close(&null_fd);
 	return done;
 }
 
 int
-courier_send(struct courier *courier, struct err *err)
+courier_send(struct courier *courier, const char *word, struct err *err)
 {
 	int ends[2];
 	int done;
 
-	MUST(!courier->is_out);
+	MUST(!courier->is_out && strlen(word) <= PIPE_BUF);
 	if (pipe2(ends, O_CLOEXEC) == -1)
 		return err_set_errno(err, "cannot make a pipe");
-	done = ask(courier, ends[1]);
+	done = ask(courier, word, ends[1]);
 	/* Somebody killed it. */
 	if (done == -1 && errno == EPIPE &&
 	    nursery_reopen(courier->nursery, err) == 0)
-		done = ask(courier, ends[1]);
+		done = ask(courier, word, ends[1]);
 	if (done == -1)
-		err_set_errno(err, "cannot start a process that copies");
+		err_set_errno(
+		    err, "cannot start a process that %s", courier->conf.title);
 	fd_close(&ends[1]);
 	courier->word_fd = ends[0];
 	courier->is_out = done == 0;
@@ -149,8 +165,8 @@ hear(struct courier *courier, const struct death *death, struct err *err)
 		return -1;
 	if (death != NULL)
 		reap_describe(death, how, sizeof how);
-	return err_set(err, ERR_SYSTEM, "cannot copy to %s: the process: %s",
-	    courier->copy.to, how);
+	return err_set(err, ERR_SYSTEM, "cannot write %s: the process: %s",
+	    courier->conf.path, how);
 }
 
 int

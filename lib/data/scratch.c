@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/place.h"
 #include "base/text.h"
+#include "data/copy.h"
 #include "data/courier.h"
 #include "data/db.h"
 #include "data/fskind.h"
@@ -36,7 +37,8 @@ struct scratch {
 	enum db_mode home_mode; /* to open home with */
 	char *home;		/* real */
 	char *path;
-	char *name; /* for people */
+	char *name;  /* for people */
+	char *title; /* of the process that copies */
 	struct courier *courier;
 	int64_t every_ns;
 	bool is_old;
@@ -201,10 +203,11 @@ may_replace(void *arg)
 	return lock_token_holds(&scratch->token, scratch->home);
 }
 
+/* In the courier. */
 static int
-make_courier(
-    struct scratch *scratch, const struct scratch_conf *conf, struct err *err)
+copy_home(void *arg, const char *word, struct err *err)
 {
+	struct scratch *scratch = arg;
 	const struct copy copy = {
 	    .from = scratch->path,
 	    .called = scratch->name,
@@ -214,7 +217,27 @@ make_courier(
 	    .arg = scratch,
 	};
 
-	scratch->courier = courier_new(&copy, conf->titled, err);
+	(void)word;
+	return copy_make(&copy, err);
+}
+
+static int
+make_courier(
+    struct scratch *scratch, const struct scratch_conf *conf, struct err *err)
+{
+	struct courier_conf courier = {
+	    .work = copy_home,
+	    .arg = scratch,
+	    .path = scratch->home,
+	    .titled = conf->titled,
+	};
+
+	if (asprintf(&scratch->title, "copies to %s", scratch->home) == -1) {
+		scratch->title = NULL;
+		return err_set_memory(err, "scratch");
+	}
+	courier.title = scratch->title;
+	scratch->courier = courier_new(&courier, err);
 	return scratch->courier != NULL ? 0 : -1;
 }
 
@@ -226,6 +249,7 @@ scratch_free(struct scratch *scratch)
 	free(scratch->home);
 	free(scratch->path);
 	free(scratch->name);
+	free(scratch->title);
 	free(scratch);
 }
 
@@ -422,7 +446,7 @@ send(struct scratch *scratch, int64_t now_ns, struct err *err)
 	if (clock_wall_ms() / 1000 <= scratch->sent_wrote.tv_sec + 1)
 		scratch->sent_wrote = (struct timespec){0};
 	scratch->sent_ns = now_ns;
-	return courier_send(scratch->courier, err);
+	return courier_send(scratch->courier, "", err);
 }
 
 void

@@ -76,6 +76,7 @@ coord_new(const struct coord_conf *conf, struct err *err)
 	coord->watch.output = conf->output;
 	coord->watch.bulletin = conf->bulletin;
 	coord->watch.metrics = conf->metrics;
+	coord->watch.reporter = conf->reporter;
 	coord->watch.states = conf->states;
 	coord->watch.stats = conf->stats;
 	for (uint32_t i = 0; i < conf->count; i++)

@@ -16,6 +16,7 @@ struct export;
 struct metrics;
 struct nursery;
 struct progress;
+struct reporter;
 struct scratch;
 struct signals;
 struct stats;
@@ -40,6 +41,7 @@ struct coord_conf {
 	struct export *output;	   /* or NULL */
 	struct bulletin *bulletin; /* or NULL */
 	struct metrics *metrics;   /* or NULL */
+	struct reporter *reporter; /* or NULL */
 	struct stats *stats;
 	struct stop *stop;
 	struct sched_policy policy;

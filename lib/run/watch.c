@@ -13,6 +13,7 @@
 #include "view/export.h"
 #include "view/metrics.h"
 #include "view/progress.h"
+#include "view/reporter.h"
 
 static void
 has_room(void *arg, uint32_t events)
@@ -92,6 +93,7 @@ watch_turn(
 		bulletin_tick(watch->bulletin, watch->stats, now_ns);
 	if (watch->metrics != NULL)
 		metrics_tick(watch->metrics, watch->stats, now_ns);
+	reporter_tick(watch->reporter, now_ns);
 	if (watch->output == NULL || watch->output_closed || !watch->output_due)
 		return 0;
 	return write_output(watch, err);
@@ -102,6 +104,7 @@ watch_due_ns(const struct watch *watch)
 {
 	int64_t due_ns = bulletin_due_ns(watch->bulletin);
 	int64_t metrics_ns = metrics_due_ns(watch->metrics);
+	int64_t reporter_ns = reporter_due_ns(watch->reporter);
 	int64_t progress_ns = watch->progress != NULL
 				  ? progress_due_ns(watch->progress)
 				  : CLOCK_NEVER;
@@ -111,6 +114,8 @@ watch_due_ns(const struct watch *watch)
 		return 0;
 	if (metrics_ns < due_ns)
 		due_ns = metrics_ns;
+	if (reporter_ns < due_ns)
+		due_ns = reporter_ns;
 	return progress_ns < due_ns ? progress_ns : due_ns;
 }
 

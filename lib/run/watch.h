@@ -11,6 +11,7 @@ struct bulletin;
 struct err;
 struct export;
 struct metrics;
+struct reporter;
 struct progress;
 struct stats;
 struct stop;
@@ -24,6 +25,7 @@ struct watch {
 	struct export *output;	   /* or NULL */
 	struct bulletin *bulletin; /* or NULL */
 	struct metrics *metrics;   /* or NULL */
+	struct reporter *reporter; /* or NULL */
 	const uint8_t *states;	   /* enum store_state per prompt, durable */
 	struct stats *stats;
 	struct loop *loop;

@@ -483,6 +483,8 @@ write_database(struct sheet *sheet, const char *path, bool *is_running)
 		free(chronicle);
 		return -1;
 	}
+	if (sheet->conf->called != NULL)
+		survey.name = sheet->conf->called;
 	*is_running |= survey.is_running;
 	if (chronicle_read(chronicle, &archive.peek, sheet->err) == 0) {
 		struct choice choice = choose(&survey);

@@ -19,6 +19,7 @@ struct err;
 struct report_conf {
 	const char *path;	      /* of the page */
 	const char *const *databases; /* one or more, then NULL */
+	const char *called; /* of a single one, by people; NULL: its path */
 	/* The page reads itself anew after so long while a run goes on; 0: it
 	 * does not. */
 	int64_t again_ms;

@@ -250,7 +250,7 @@ def test_a_copy_that_dies_is_said_and_made_again(mill, node):
     until(lambda: couriers(mill), "a copy")[0].signal(signal.SIGKILL)
     done = running.wait()
     assert done.status == 0, done
-    assert done.err.count(f"cannot copy to {mill.dir / HOME}: the process: "
+    assert done.err.count(f"cannot write {mill.dir / HOME}: the process: "
                           "signal 9 (Killed)") == 1
     assert "is up to date again" in done.err
     assert mill.results(HOME) == all_of(bulk=BULK)

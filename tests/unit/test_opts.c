@@ -432,7 +432,7 @@ defaults_in_the_table_are_the_librarys(void **state)
 			compared++;
 		}
 	}
-	assert_int_equal(compared, 12);
+	assert_int_equal(compared, 13);
 	assert_int_equal(opts.conf.max_answer_bytes, 8 << 20);
 }
 
