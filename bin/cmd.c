@@ -31,7 +31,7 @@ const struct cmd cmds[] = {
     {"export", "export [-f FORMAT] [-o FILE] [DB]",
 	"write the answers in a database, in the order of the prompts",
 	cmd_export},
-    {"report", "report -o FILE.html [DB ...]",
+    {"report", "report [-o FILE.html] [DB ...]",
 	"make a page with plots and all prompts, for any browser", cmd_report},
     {"verify", "verify [DB ...]",
 	"check databases: the file, and the sha256 of every answer",

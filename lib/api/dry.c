@@ -241,6 +241,10 @@ put_limits(struct buf *out, const struct dry *dry, const struct load *load)
 			? "perhaps not enough for all"
 			: "enough",
 		    text_count(tokens, needed, sizeof(needed)));
+	if (conf->max_cost == 0 && price.input + price.output > 0)
+		buf_printf(out, "the cost is %s about %s\n",
+		    load->limited ? "at most" : "at least",
+		    price_text(cost, needed, sizeof(needed)));
 	if (conf->max_cost > 0)
 		buf_printf(out, "--max-cost %s is %s: %s about %s\n",
 		    price_text(conf->max_cost * PRICE_PER_MILLIONTH, most,

@@ -17,8 +17,8 @@ struct peek;
  * the other, without what lay between them.
  */
 #define CHRONICLE_BINS 240
-#define CHRONICLE_BIN_MS_LEAST 1000 /* what is shorter trembles */
-#define CHRONICLE_LANES 64	    /* workers that are told of one by one */
+#define CHRONICLE_BIN_MS_LEAST 250 /* what is shorter trembles */
+#define CHRONICLE_LANES 64	   /* workers that are told of one by one */
 #define CHRONICLE_EVENTS 2000
 #define CHRONICLE_TRIES 10 /* so many of a prompt, and more */
 

@@ -510,11 +510,15 @@
 		find("which").hidden = !several;
 		for (const id of ["text", "state", "outcome", "database"]) {
 			find(id).value = wish[id];
-			find(id).addEventListener("input", () => {
+			const change = () => {
+				if (wish[id] === find(id).value)
+					return;
 				wish[id] = find(id).value;
 				wish.page = 0;
 				search();
-			});
+			};
+			find(id).addEventListener("input", change);
+			find(id).addEventListener("change", change);
 		}
 		find("find").addEventListener("submit", (event) =>
 			event.preventDefault());

@@ -116,7 +116,7 @@ births_start(struct pool *pool, int64_t now_ns)
 	    pool->in_state[SLOT_STARTING] + pool->in_state[SLOT_IDLE] +
 	    pool->in_state[SLOT_BUSY] + pool->in_state[SLOT_ASKED];
 
-	for (uint32_t i = 0; i < pool->conf.slots && active < pool->want; i++) {
+	for (uint32_t i = 0; i < pool->used && active < pool->want; i++) {
 		struct slot *slot = &pool->slots[i];
 
 		if (next_order_ns(pool) > now_ns) {

@@ -350,6 +350,7 @@ begin(struct coord *coord, struct err *err)
 	    pool_new(&coord->conf.pool, coord->loop, coord->conf.nursery, err);
 	if (coord->pool == NULL)
 		return -1;
+	pool_use(coord->pool, coord->workers);
 	coord->now_ns = clock_now_ns();
 	clock_nap_begin(&coord->nap, coord->now_ns, 4 * COORD_LOOK_NS);
 	stats_start(coord->conf.stats, coord->now_ns);

@@ -177,6 +177,7 @@ do_workers(struct order *order)
 		&err) == -1)
 		return say(order, false, "%.200s", err.text);
 	coord->workers = (uint32_t)wanted;
+	pool_use(coord->pool, coord->workers);
 	coord->conf.stats->workers = (uint32_t)wanted;
 	width_set(&coord->width, (uint32_t)wanted);
 	return say(order, true, "%u workers", (unsigned)wanted);

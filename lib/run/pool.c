@@ -120,6 +120,7 @@ pool_new(const struct pool_conf *conf, struct loop *loop,
 		return NULL;
 	}
 	pool->conf = *conf;
+	pool->used = conf->slots;
 	pool->loop = loop;
 	pool->nursery = nursery;
 	pool->soonest_ns = CLOCK_NEVER;
@@ -472,6 +473,13 @@ pool_due_ns(const struct pool *pool)
 		return 0;
 	return pool->soonest_ns < pool->next_weigh_ns ? pool->soonest_ns
 						      : pool->next_weigh_ns;
+}
+
+void
+pool_use(struct pool *pool, uint32_t count)
+{
+	MUST(count >= 1 && count <= pool->conf.slots);
+	pool->used = count;
 }
 
 void

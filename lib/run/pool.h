@@ -79,6 +79,10 @@ void pool_free(struct pool *pool);
  * pool_tick. Surplus idle ones are told to leave. */
 void pool_want(struct pool *pool, uint32_t count);
 
+/* Start workers only in the first count slots from now on (at first: in all),
+ * so that never more than these have a process. */
+void pool_use(struct pool *pool, uint32_t count);
+
 /* Is there an idle worker? */
 bool pool_has_idle(const struct pool *pool);
 

@@ -40,6 +40,7 @@ struct pool {
 	struct slot_list idle;
 	struct slot_news news;
 	uint32_t want;
+	uint32_t used; /* slots in which workers are started */
 	uint32_t in_state[SLOT_STATES];
 	uint32_t outstanding; /* births asked for, not yet noticed */
 	uint64_t births;

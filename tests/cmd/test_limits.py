@@ -2,6 +2,7 @@
 """Rates and limits of a run, seen from the server and over several runs."""
 
 import json
+import re
 import sqlite3
 
 import pytest
@@ -121,6 +122,9 @@ def test_a_cost_without_a_price_is_refused(mill, stub):
     assert done.status == 2 and "give --price-in" in done.err, done
     done = send(mill, stub(), "--max-cost", 1, *PRICES, "--dry-run")
     assert "--max-cost 1.00 is enough: at least about 0.00" in done.out
+    done = send(mill, stub(), *PRICES, "--max-tokens", 10, "--dry-run")
+    # 100 prompts of one or two tokens, and ten at most for each answer.
+    assert re.search(r"the cost is at most about 0\.002\d+\n", done.out), done
 
 
 @pytest.mark.parametrize("most, failed", [(7, 7), ("5%", 5), ("0.1%", 1)])
