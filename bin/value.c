@@ -98,20 +98,29 @@ read_billionths(const char **text, int64_t *billionths)
 	return true;
 }
 
+/* Read "12", "0.5" or ".5". */
+static bool
+read_decimal(const char **text, int64_t *whole, int64_t *billionths)
+{
+	*whole = 0;
+	*billionths = 0;
+	if (**text != '.' && !read_digits(text, whole))
+		return false;
+	if (**text != '.')
+		return true;
+	(*text)++;
+	return read_billionths(text, billionths);
+}
+
 bool
 value_duration(const char *text, int64_t *ns)
 {
-	int64_t whole = 0;
-	int64_t billionths = 0;
+	int64_t whole;
+	int64_t billionths;
 	int64_t scale;
 
-	if (*text != '.' && !read_digits(&text, &whole))
+	if (!read_decimal(&text, &whole, &billionths))
 		return false;
-	if (*text == '.') {
-		text++;
-		if (!read_billionths(&text, &billionths))
-			return false;
-	}
 	scale = unit_scale(durations, text);
 	if (scale == 0 || __builtin_mul_overflow(whole, scale, &whole))
 		return false;
@@ -127,17 +136,12 @@ value_duration(const char *text, int64_t *ns)
 bool
 value_money(const char *text, uint64_t *millionths)
 {
-	int64_t whole = 0;
-	int64_t billionths = 0;
+	int64_t whole;
+	int64_t billionths;
 	int64_t sum;
 
-	if (*text != '.' && !read_digits(&text, &whole))
+	if (!read_decimal(&text, &whole, &billionths))
 		return false;
-	if (*text == '.') {
-		text++;
-		if (!read_billionths(&text, &billionths))
-			return false;
-	}
 	if (*text != '\0' || billionths % 1000 != 0 ||
 	    __builtin_mul_overflow(whole, INT64_C(1000000), &sum) ||
 	    __builtin_add_overflow(sum, billionths / 1000, &sum))

@@ -225,7 +225,8 @@ read_examples(struct mill *mill)
 
 		if (mill->stats.failed_by[i] == 0 ||
 		    store_read_row(
-			mill->store, mill->first_failed[i], &row, NULL) == -1)
+			mill->store, mill->first_failed[i], &row, NULL) == -1 ||
+		    row.state != STORE_FAILED) /* it was tried again */
 			continue;
 		text_one_line(&mill->reasons,
 		    row.error.data != NULL ? row.error : row.result,

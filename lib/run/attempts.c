@@ -287,6 +287,8 @@ take_attempt(struct coord *coord, struct pool_report *report)
 	width_report(&coord->width, reply->outcome, sched_out(coord->sched) - 1,
 	    report->started_ns, coord->now_ns);
 	verdict = ask_sched(coord, report, retry_after_ns, why);
+	if (verdict == SCHED_CANCELLED)
+		coord_uncount(coord, report->index);
 	note = (struct store_note){
 	    .index = report->index,
 	    .attempt = report->attempt,

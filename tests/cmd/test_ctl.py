@@ -119,7 +119,7 @@ def test_failed_prompts_are_done_again_at_once(mill, stub):
 
 
 def test_a_cancelled_prompt_stays_open(mill):
-    running = start(mill, ms=200, count=16)
+    running = start(mill, "--json", ms=200, count=16)
     assert ctl(mill, "cancel", 15, 16).out == "2 prompts cancelled\n"
     out = panel(mill)["workers"]["oldest_id"]
     assert ctl(mill, "cancel", out).status == 0
@@ -127,6 +127,8 @@ def test_a_cancelled_prompt_stays_open(mill):
     assert done.status == 1 and "15 is not to do" in done.err
     done = running.wait()
     assert done.status == 0, done
+    one = json.loads(done.out)
+    assert one["asked"] == one["answered"] == 16 - one["open"]
     assert [n + 1 for n, answer in enumerate(mill.results("a.db"))
             if answer is None] in ([15, 16], sorted([out, 15, 16]))
     assert mill.sql("SELECT count(*) FROM llm_attempts WHERE outcome NOT IN"

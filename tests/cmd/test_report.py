@@ -56,6 +56,16 @@ def report(mill, *dbs, path="r.html", **kwargs):
     return mill.dir / path
 
 
+def make_seed(mill, rows):
+    """s.db as the seed made it: prompts and results."""
+    with sqlite3.connect(mill.db("s.db")) as db:
+        db.execute("CREATE TABLE llm_results (id INTEGER PRIMARY KEY,"
+                   " prompt TEXT NOT NULL, result TEXT, created_at"
+                   " TIMESTAMP DEFAULT CURRENT_TIMESTAMP)")
+        db.executemany("INSERT INTO llm_results (prompt, result)"
+                       " VALUES (?, ?)", rows)
+
+
 # --- what is in it ---
 
 def test_the_numbers_are_those_of_the_database(mill):
@@ -108,12 +118,7 @@ def test_runs_stand_one_behind_the_other(mill):
 
 
 def test_a_seeds_database_and_an_empty_one(mill):
-    with sqlite3.connect(mill.db("s.db")) as db:
-        db.execute("CREATE TABLE llm_results (id INTEGER PRIMARY KEY,"
-                   " prompt TEXT NOT NULL, result TEXT, created_at"
-                   " TIMESTAMP DEFAULT CURRENT_TIMESTAMP)")
-        db.executemany("INSERT INTO llm_results (prompt, result)"
-                       " VALUES (?, ?)", [("a", "A"), ("b", None)])
+    make_seed(mill, [("a", "A"), ("b", None)])
     one, = data_of(report(mill, "s.db"))["databases"]
     assert one["bins"] == [] and one["lanes"] == []
     assert [row[1] for row in one["rows"]] == [1, 0]
@@ -146,14 +151,8 @@ def test_the_policy_allows_what_is_in_it_and_nothing_else(mill):
 
 def test_of_many_prompts_a_sample_and_all_failures(mill):
     count = 250_000
-    with sqlite3.connect(mill.db("s.db")) as db:
-        db.execute("CREATE TABLE llm_results (id INTEGER PRIMARY KEY,"
-                   " prompt TEXT NOT NULL, result TEXT, created_at"
-                   " TIMESTAMP DEFAULT CURRENT_TIMESTAMP)")
-        db.executemany(
-            "INSERT INTO llm_results (prompt, result) VALUES (?, ?)",
-            ((f"p{n}", "Error: Failed after 1 attempts: x" if n % 1000 == 1
-              else "y") for n in range(count)))
+    make_seed(mill, ((f"p{n}", "Error: Failed after 1 attempts: x"
+                      if n % 1000 == 1 else "y") for n in range(count)))
     one, = data_of(report(mill, "s.db"))["databases"]
     assert "250,000 prompts every 3th" in one["rows_note"]
     failed = [row for row in one["rows"] if row[1] == 2]
@@ -198,12 +197,7 @@ def test_without_names_it_is_the_newest_here(mill):
 
 
 def test_an_interrupt_leaves_nothing(mill):
-    with sqlite3.connect(mill.db("s.db")) as db:
-        db.execute("CREATE TABLE llm_results (id INTEGER PRIMARY KEY,"
-                   " prompt TEXT NOT NULL, result TEXT, created_at"
-                   " TIMESTAMP DEFAULT CURRENT_TIMESTAMP)")
-        db.executemany("INSERT INTO llm_results (prompt) VALUES (?)",
-                       (("p" * 500,) for _ in range(400_000)))
+    make_seed(mill, (("p" * 500, None) for _ in range(400_000)))
     making = mill.start("report", "-o", "r.html", "s.db")
     part = mill.dir / "r.html.part"
     until(lambda: part.exists() and part.stat().st_size > 100_000,
@@ -480,13 +474,7 @@ def test_a_hundred_thousand_rows_are_usable(mill, browser):
 
 def test_a_million_rows_are_read_in_time_and_little_memory(mill):
     count = 1_000_000
-    with sqlite3.connect(mill.db("s.db")) as db:
-        db.execute("CREATE TABLE llm_results (id INTEGER PRIMARY KEY,"
-                   " prompt TEXT NOT NULL, result TEXT, created_at"
-                   " TIMESTAMP DEFAULT CURRENT_TIMESTAMP)")
-        db.executemany("INSERT INTO llm_results (prompt, result)"
-                       " VALUES (?, ?)", ((f"p{n}", "an answer")
-                                          for n in range(count)))
+    make_seed(mill, ((f"p{n}", "an answer") for n in range(count)))
     pid = os.fork()
     if pid == 0:
         os.chdir(mill.dir)

@@ -218,6 +218,30 @@ limits_are_written_as_they_could_be_typed(void **state)
 	assert_string_equal(value_size_text(1 << 30, out, sizeof(out)), "1G");
 }
 
+static void
+money_is_exact_to_a_millionth(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t millionths;
+	} good[] = {{"0.15", 150000}, {"3", 3000000}, {".6", 600000}, {"0", 0},
+	    {"0.000001", 1}, {"1.0000000", 1000000},
+	    {"9223372036854", UINT64_C(9223372036854000000)}};
+	static const char *const bad[] = {"", ".", "-1", "1e3", "0.0000001",
+	    "1,5", " 1", "1 ", "1.", "9223372036855", "0x1", "nan"};
+	uint64_t millionths = 7;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		assert_true(value_money(good[i].text, &millionths));
+		assert_int_equal(millionths, good[i].millionths);
+	}
+	millionths = 7;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(value_money(bad[i], &millionths));
+	assert_int_equal(millionths, 7);
+}
+
 int
 main(void)
 {
@@ -233,6 +257,7 @@ main(void)
 	    cmocka_unit_test(number_is_what_json_takes),
 	    cmocka_unit_test(integer_fits_64_bits),
 	    cmocka_unit_test(limits_are_written_as_they_could_be_typed),
+	    cmocka_unit_test(money_is_exact_to_a_millionth),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
