@@ -76,12 +76,56 @@ where_no_more_can_be_started_those_that_are_there_do_the_work(void **state)
 	assert_int_equal(apart_run(start_too_many, NULL), 0);
 }
 
+/* One that is slowed down, or still leaving, is not passed by for a place that
+ * is only there for later. */
+static void
+use_a_part(void *arg)
+{
+	static const struct fake fake = {FAKE_READY, NULL};
+	struct pool_census census;
+	struct bench bench;
+
+	(void)arg;
+	bench_open(&bench, &fake, 8);
+	bench.pool = pool_new(&bench.conf, bench.loop, bench.nursery, NULL);
+	NEED(bench.pool != NULL);
+	pool_use(bench.pool, 2);
+	pool_want(bench.pool, 8);
+	pool_tick(bench.pool, now(&bench));
+	for (int i = 0; i < 2; i++) {
+		hear(&bench, POOL_READY);
+		NEED(bench.report.slot < 2);
+	}
+	NEED(!hear_within(&bench, SLACK_MS));
+	NEED(pool_alive(bench.pool) == 2);
+	give(&bench, FAKE_ABORT);
+	hear(&bench, POOL_LOST);
+	hear(&bench, POOL_READY); /* in its own place */
+	NEED(bench.report.slot < 2);
+	pool_use(bench.pool, 3);
+	pool_tick(bench.pool, now(&bench));
+	hear(&bench, POOL_READY);
+	NEED(bench.report.slot == 2);
+	pool_count(bench.pool, &census);
+	NEED(census.idle == 3 && census.busy == 0);
+	NEED(census.oldest_slot == UINT32_MAX);
+	bench_close(&bench);
+}
+
+static void
+workers_are_started_in_the_slots_in_use_only(void **state)
+{
+	(void)state;
+	assert_int_equal(apart_run(use_a_part, NULL), 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(
 		where_no_more_can_be_started_those_that_are_there_do_the_work),
+	    cmocka_unit_test(workers_are_started_in_the_slots_in_use_only),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

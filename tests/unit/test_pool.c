@@ -764,49 +764,6 @@ a_job_for_a_dead_worker_comes_back_at_once(void **state)
 	assert_int_equal(apart_run(give_to_the_dead, &used), 0);
 }
 
-/* One that is slowed down, or still leaving, is not passed by for a place that
- * is only there for later. */
-static void
-use_a_part(void *arg)
-{
-	static const struct fake fake = {FAKE_READY, NULL};
-	struct pool_census census;
-	struct bench bench;
-
-	(void)arg;
-	bench_open(&bench, &fake, 8);
-	bench.pool = pool_new(&bench.conf, bench.loop, bench.nursery, NULL);
-	NEED(bench.pool != NULL);
-	pool_use(bench.pool, 2);
-	pool_want(bench.pool, 8);
-	pool_tick(bench.pool, now(&bench));
-	for (int i = 0; i < 2; i++) {
-		hear(&bench, POOL_READY);
-		NEED(bench.report.slot < 2);
-	}
-	NEED(!hear_within(&bench, SLACK_MS));
-	NEED(pool_alive(bench.pool) == 2);
-	give(&bench, FAKE_ABORT);
-	hear(&bench, POOL_LOST);
-	hear(&bench, POOL_READY); /* in its own place */
-	NEED(bench.report.slot < 2);
-	pool_use(bench.pool, 3);
-	pool_tick(bench.pool, now(&bench));
-	hear(&bench, POOL_READY);
-	NEED(bench.report.slot == 2);
-	pool_count(bench.pool, &census);
-	NEED(census.idle == 3 && census.busy == 0);
-	NEED(census.oldest_slot == UINT32_MAX);
-	bench_close(&bench);
-}
-
-static void
-workers_are_started_in_the_slots_in_use_only(void **state)
-{
-	(void)state;
-	assert_int_equal(apart_run(use_a_part, NULL), 0);
-}
-
 int
 main(void)
 {
@@ -833,7 +790,6 @@ main(void)
 	    cmocka_unit_test(nobody_is_judged_before_the_pipe_was_read),
 	    cmocka_unit_test(time_slept_is_nobodys),
 	    cmocka_unit_test(a_job_for_a_dead_worker_comes_back_at_once),
-	    cmocka_unit_test(workers_are_started_in_the_slots_in_use_only),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
