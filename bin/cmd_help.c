@@ -103,8 +103,9 @@ static const char *const abouts[] = {
 	"Writes one page that shows each DB in a browser: throughput, latency, "
 	"outcomes,\ntokens, workers and attempts as plots, totals, failures by "
 	"cause, and a table of\nthe prompts with their answers. It needs no "
-	"network and no other file. Without DB\nit is the newest "
-	"llm_results_*.db here. Nothing is changed.\n",
+	"network and no other file. Without\n-o it has the name of the first "
+	"DB; without DB it is about the newest\nllm_results_*.db here. Nothing "
+	"is changed.\n",
     [OPTS_CTL] =
 	"Tells the run that works on DB what to do, or asks it:\n"
 	"  status          counts, rates, workers, servers, the last errors\n"

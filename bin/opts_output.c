@@ -104,7 +104,7 @@ static const struct opt rows[] = {
 	AT(const char *, conf.output),
 	.synonyms = "--out --output-file --outfile --out-file -O",
 	.help = "answers in prompt order, as they become ready (merge: the "
-		"new database, a FILE)"},
+		"new database; report: the page)"},
     {.letter = 'f',
 	.name = "format",
 	.arg = "FORMAT",

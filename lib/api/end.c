@@ -144,6 +144,7 @@ write_report(struct mill *mill)
 		log_say(LOG_ERROR, "%s; llmill report makes it", err.text);
 		mill->report_lost = true;
 	}
+	mill->report_made = is_there && !mill->report_lost;
 	mill->reporter = NULL;
 }
 
@@ -254,6 +255,7 @@ say_summary(struct mill *mill, const char *spill_path, int status)
 	    .db_path = mill->stands_in ? NULL : mill->db_path,
 	    .spill_path = mill->health == STORE_SPILLED ? spill_path : NULL,
 	    .output_path = output_path(mill),
+	    .report_path = mill->report_made ? conf->report : NULL,
 	    .output_part = mill->output_lost ? NULL : mill->output_part,
 	    .left = mill->count - mill->counts.answered - mill->counts.failed -
 		    mill->stats.answered - mill->stats.failed - mill->bad_count,

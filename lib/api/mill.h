@@ -67,6 +67,7 @@ struct mill {
 	bool stands_in;	 /* a temporary database, for one that cannot be had */
 	bool db_is_ours; /* default-named and made by this run */
 	char *output_part; /* where an output that is not whole was left */
+	bool report_made;  /* the last page was written */
 	bool report_lost;  /* the last page could not be written */
 	bool not_home;	   /* the database did not get from its scratch */
 	bool output_lost;  /* it could not be written to its end */

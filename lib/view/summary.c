@@ -338,6 +338,7 @@ summary_render(const struct summary_facts *facts, struct buf *out)
 	put_failures(&page, facts);
 	put_events(&page, stats, &list);
 	put_answers(out, facts);
+	put_whole(out, "report:", facts->report_path);
 	put_whole(out, "spilled:", facts->spill_path);
 	if (summary_bottleneck(stats, bottleneck, sizeof(bottleneck)) != NULL)
 		line_put(&page, "", span_of(bottleneck), false);

@@ -26,6 +26,7 @@ struct summary_facts {
 	const char *spill_path;	  /* or NULL */
 	const char *output_path;  /* -o FILE, whole, or NULL */
 	const char *output_part;  /* FILE.part of a run that stopped, or NULL */
+	const char *report_path;  /* --report, whole, or NULL */
 	const char *next_command; /* to go on or look, or NULL */
 	unsigned columns;	  /* of the terminal; 0: none */
 	uint64_t left;		  /* open prompts of the whole plan */

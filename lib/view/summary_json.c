@@ -173,6 +173,7 @@ summary_render_json(const struct summary_facts *facts, struct buf *out)
 	put_seconds(out, "commit_seconds", stats->commit_ns);
 	json_put_text(out, "database", span_of(facts->db_path));
 	json_put_text(out, "spill", span_of(facts->spill_path));
+	json_put_text(out, "report", span_of(facts->report_path));
 	json_put_text(out, "output", span_of(facts->output_path));
 	json_put_text(out, "output_part", span_of(facts->output_part));
 	json_put_text(out, "stop_reason", span_of(facts->stop_reason));

@@ -221,7 +221,8 @@ def test_a_run_writes_it_anew_until_its_end(mill):
     began = first["databases"][0]["status"]["answered"]
     until(lambda: data_of(page)["databases"][0]["status"]["answered"] >
           began, "the next one")
-    assert running.wait().status == 0
+    done = running.wait()
+    assert done.status == 0 and "report:   r.html\n" in done.err, done
     last = data_of(page)
     assert last["running"] is False
     assert last["databases"][0]["status"]["answered"] == 100
