@@ -443,7 +443,8 @@ json_has_all_numbers(void **state)
 	assert_text(root, "next", "llmill resume");
 	assert_text(
 	    root, "bottleneck", "all 4 workers were always busy: try -j 32");
-	assert_non_null(strstr(out.data, "\"spill\":null,\"output\":null,"));
+	assert_non_null(strstr(
+	    out.data, "\"spill\":null,\"report\":null,\"output\":null,"));
 	json_free(root);
 	buf_free(&out);
 }
