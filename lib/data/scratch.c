@@ -79,17 +79,22 @@ check_directory(const char *directory, struct err *err)
 	return 0;
 }
 
-/* Databases of many directories can be worked on in one. */
+/* Databases of many directories can be worked on in one. SQLite wants no
+ * symbolic link on the way. */
 static int
-name_files(struct scratch *scratch, const struct scratch_conf *conf,
-    const char *directory, struct err *err)
+name_files(
+    struct scratch *scratch, const struct scratch_conf *conf, struct err *err)
 {
+	char *near = realpath(conf->directory, NULL);
 	uint64_t hash = hash_add(HASH_START, span_of(scratch->home));
 	const char *base = strrchr(scratch->home, '/') + 1;
 
-	if (asprintf(&scratch->path, "%s/llmill-%016" PRIx64 "-%s", directory,
-		hash, base) == -1)
+	if (near == NULL)
+		return err_set_errno(err, "--scratch %s", conf->directory);
+	if (asprintf(&scratch->path, "%s/llmill-%016" PRIx64 "-%s", near, hash,
+		base) == -1)
 		scratch->path = NULL;
+	free(near);
 	if (asprintf(&scratch->name, "%s in %s", conf->home, conf->directory) ==
 	    -1)
 		scratch->name = NULL;
@@ -271,7 +276,7 @@ open_both(
 		goto out;
 	}
 	if (check_directory(conf->directory, err) == -1 ||
-	    name_files(scratch, conf, conf->directory, err) == -1 ||
+	    name_files(scratch, conf, err) == -1 ||
 	    take_lock(scratch, conf, directory, err) == -1 ||
 	    check_own(scratch, err) == -1 ||
 	    choose(scratch, conf, exists, err) == -1)

@@ -209,13 +209,19 @@ def test_an_interrupt_leaves_nothing(mill):
 
 # --- while a run goes on ---
 
-def test_a_run_writes_it_anew_until_its_end(mill):
+def start(mill, *words):
+    """A run of a hundred prompts, and its first page."""
     mill.write("in.txt", "".join(f"p{n}\n" for n in range(100)))
     running = mill.start("run", "in.txt", "--backend", "echo:ms=150", "-j",
                          "4", "--db", "a.db", "--report", "r.html",
-                         "--report-every", "1s")
+                         "--report-every", "1s", *words)
     page = mill.dir / "r.html"
     until(page.exists, "the first page")
+    return running, page
+
+
+def test_a_run_writes_it_anew_until_its_end(mill):
+    running, page = start(mill)
     first = data_of(page)
     assert first["running"] is True and first["again_ms"] == 1000
     began = first["databases"][0]["status"]["answered"]
@@ -241,15 +247,10 @@ def test_where_nobody_can_read_the_database_it_is_written_at_the_end(mill):
 def test_it_is_about_home_when_a_scratch_is_worked_on(mill):
     near = mill.aside / "near"
     near.mkdir()
-    mill.write("in.txt", "".join(f"p{n}\n" for n in range(60)))
-    running = mill.start("run", "in.txt", "--backend", "echo:ms=200", "-j",
-                         "4", "--db", "a.db", "--scratch", near, "--report",
-                         "r.html", "--report-every", "1s")
-    page = mill.dir / "r.html"
-    until(page.exists, "the first page")
+    running, page = start(mill, "--scratch", near)
     assert data_of(page)["databases"][0]["status"]["database"] == "a.db"
     assert running.wait().status == 0
-    assert data_of(page)["databases"][0]["status"]["answered"] == 60
+    assert data_of(page)["databases"][0]["status"]["answered"] == 100
 
 
 def test_a_page_that_cannot_be_is_said_before_a_call(mill):
@@ -446,12 +447,7 @@ def test_it_fits_a_narrow_screen_is_dark_and_prints(mill, browser):
 
 
 def test_it_reads_itself_anew_while_the_run_goes_on(mill, browser):
-    mill.write("in.txt", "".join(f"p{n}\n" for n in range(100)))
-    running = mill.start("run", "in.txt", "--backend", "echo:ms=150", "-j",
-                         "4", "--db", "a.db", "--report", "r.html",
-                         "--report-every", "1s")
-    page = mill.dir / "r.html"
-    until(page.exists, "the first page")
+    running, page = start(mill)
     show(browser, page)
     assert "reads itself anew" in one(browser, "#about").text
     until(lambda: "100" in browser.execute_script(

@@ -84,6 +84,20 @@ def test_it_is_worked_on_near_by_and_ends_at_home(mill, node):
     is_home_alone(mill, near)
 
 
+@pytest.mark.parametrize("directory", ["beside", "link/near"])
+def test_the_directory_may_be_relative_or_behind_a_link(
+        mill, node, directory):
+    near = node() if "link" in directory else mill.dir / directory
+    near.mkdir(exist_ok=True)
+    (mill.dir / "link").symlink_to(mill.aside)
+    done = mill.run(*command(mill, directory, ms=1))
+    assert done.status == 0, done
+    assert mill.results(HOME) == all_of()
+    done = mill.run(*command(mill, directory, ms=1))
+    assert done.status == 0, done  # brought, and back again
+    is_home_alone(mill, near)
+
+
 def test_home_is_a_copy_of_some_time_and_status_is_live(mill, node):
     near = node()
     running = mill.start(*command(mill, near, "--scratch-every", "1s",
