@@ -10,6 +10,7 @@
 #include "api/words.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/price.h"
 #include "base/text.h"
 #include "data/recall.h"
 #include "llmill_run.h"
@@ -70,6 +71,19 @@ is_true(struct json *root, const char *key)
 	(INT64_C(8760) * 3600 * 1000) /* a year, as the options have           \
 				       */
 
+/* What the rest costs is asked for with what was spent. */
+static void
+take_prices(struct json *root, struct llmill_run_conf *conf)
+{
+	int64_t input = 0;
+	int64_t output = 0;
+
+	take_number(root, PRICE_IN_KEY, 0, PRICE_UNIT, 1, &input);
+	take_number(root, PRICE_OUT_KEY, 0, PRICE_UNIT, 1, &output);
+	conf->price_in = (uint64_t)input;
+	conf->price_out = (uint64_t)output;
+}
+
 static void
 take_running(struct json *root, struct llmill_run_conf *conf)
 {
@@ -103,6 +117,7 @@ take_running(struct json *root, struct llmill_run_conf *conf)
 	    root, "kill_grace_ms", 0, MS_MOST, MS, &conf->kill_grace_ns);
 	take_number(root, "max_answer_bytes", 1, INT64_C(32) << 20, 1, &bytes);
 	conf->max_answer_bytes = (uint64_t)bytes;
+	take_prices(root, conf);
 	conf->allow_empty = is_true(root, "allow_empty");
 	conf->keep_raw = is_true(root, "keep_raw");
 	if (is_true(root, "isolate"))

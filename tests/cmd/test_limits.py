@@ -108,6 +108,15 @@ def test_what_is_spent_has_a_limit_and_is_said(mill, stub):
     assert one["cost"] == 0.0022 and one["attempts"] == 11
 
 
+def test_a_resumed_run_knows_what_tokens_cost(mill, stub):
+    server = stub([{"match": {}, "do": {"usage": {
+        "prompt_tokens": 100, "completion_tokens": 100}}}])
+    assert send(mill, server, *PRICES, "--max-requests", 4).status == 4
+    done = mill.run("resume", "a.db")
+    assert done.status == 0 and "cost:     0.024000\n" in done.err, done
+    assert "cost:     0.025000\n" in mill.run("status", "a.db").out
+
+
 def test_failed_attempts_cost_as_well(mill, stub):
     server = stub([{"match": {}, "do": {"content": "", "usage": {
         "prompt_tokens": 100, "completion_tokens": 100}}}])
