@@ -358,15 +358,16 @@
 		OUTCOME = 6, PROMPT = 7, RESULT = 8, ERROR = 9, MODEL = 10,
 		DB = 11;
 	const states = ["open", "answered", "failed"];
-	const columns = [["id", ID, 1], ["state", STATE], ["tries", ATTEMPTS, 1],
-		["latency", MS, 1], ["in", IN, 1], ["out", OUT, 1],
-		["prompt", PROMPT], ["answer", RESULT]];
-	if (several)
-		columns.unshift(["database", DB]);
 	const rows = dbs.flatMap((db, i) => db.rows.map((row) => {
 		row[DB] = i;
 		return row;
 	}));
+	/* A column in which nothing stands takes room from those with texts. */
+	const columns = [["database", DB], ["id", ID, 1], ["state", STATE],
+		["tries", ATTEMPTS, 1], ["latency", MS, 1], ["in", IN, 1],
+		["out", OUT, 1], ["prompt", PROMPT], ["answer", RESULT]].filter(
+		(column) => column[1] === DB ? several :
+			rows.some((row) => row[column[1]] !== null));
 	let found = rows;
 
 	function matches(row, words) {

@@ -433,6 +433,11 @@ def test_it_fits_a_narrow_screen_is_dark_and_prints(mill, browser):
         show(browser, page)
         assert browser.execute_script(
             "return document.documentElement.scrollWidth") <= 360
+        one(browser, "#list tr.row td:last-child").click()
+        assert browser.execute_script(  # to be read without scrolling
+            "const at = document.querySelector('tr.more pre')"
+            ".getBoundingClientRect(); return at.left >= 0 &&"
+            " at.right <= 360")
         assert all(painted(browser))
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
