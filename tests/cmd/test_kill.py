@@ -80,9 +80,11 @@ def test_killed_run_goes_on_with_what_is_open(
     assert len(before) == len(set(before)), "nothing failed: one call each"
     if list(mill.dir.glob("llm_results_*.db")):
         left = open_ids(mill, None)
-        # What was called and is open was in flight, or waited for a commit
-        # while its worker had the next: a few for each worker.
-        assert len(set(before) & set(left)) <= 3 * 4
+        # What was called and is open was in flight or waited for the next
+        # commit, as many as the disk makes wait: the last calls, and at most
+        # a few that were overtaken are among those before them.
+        lost = [i for i, prompt in enumerate(before) if prompt in left]
+        assert all(i >= len(before) - len(lost) - 2 * 4 for i in lost)
     else:
         left = list(range(1, COUNT + 1))
 
