@@ -13,10 +13,19 @@
 #include "data/sql.h"
 #include "data/store_inner.h"
 
-#define PACE 4		       /* a commit may take one fifth of the time */
-#define BATCH_MAX 4096	       /* notes in one commit: about 50 ms of rows */
-#define NETWORK_NS CLOCK_S     /* between commits on a network file system */
-#define SPILL_AFTER_NS CLOCK_S /* of trouble */
+#define PACE 4			  /* a commit may take one fifth of the time */
+#define BATCH_MAX 4096		  /* notes in one commit: about 50 ms of rows */
+#define NETWORK_NS CLOCK_S	  /* between commits on a network file system */
+#define PRIVATE_NS (2 * CLOCK_MS) /* where nobody waits for the disk */
+#define SPILL_AFTER_NS CLOCK_S	  /* of trouble */
+
+/* A temporary database of which nothing is left: nobody reads digests in it,
+ * and a crash loses all of it. */
+static bool
+is_private(const struct store *store)
+{
+	return store->mode == DB_TEMPORARY && store->spill == NULL;
+}
 
 int
 store_remember(struct store *store, const struct store_note *fact)
@@ -27,6 +36,8 @@ store_remember(struct store *store, const struct store_note *fact)
 
 	if (note == NULL)
 		return -1;
+	if (!is_private(store))
+		note_take_digest(note);
 	note_queue_add(&store->queue, note);
 	store->is_noted = true;
 	return 0;
@@ -92,6 +103,14 @@ store_due_ns(const struct store *store)
 	return spill_ns < database_ns ? spill_ns : database_ns;
 }
 
+/* Can the attempt have been written before? By an earlier run, or by a COMMIT
+ * that failed and yet took effect: until one succeeds, that is trouble. */
+static bool
+may_be_there(const struct store *store, const struct note *note)
+{
+	return note->is_old || store->in_trouble;
+}
+
 /* *is_there: the attempt was written before. */
 static int
 find_attempt(struct store *store, const struct note *note, bool *is_there)
@@ -145,12 +164,13 @@ insert_attempt(struct store *store, const struct note *note)
 static int
 write_attempt(struct store *store, const struct note *note, bool *is_there)
 {
-	int code;
+	int code = SQLITE_OK;
 
 	*is_there = false;
 	if (note->fact.no_attempt)
 		return SQLITE_OK;
-	code = find_attempt(store, note, is_there);
+	if (may_be_there(store, note))
+		code = find_attempt(store, note, is_there);
 	if (code != SQLITE_OK || *is_there)
 		return code;
 	return insert_attempt(store, note);
@@ -281,6 +301,9 @@ commit_once(struct store *store, int64_t now_ns)
 	if (store->mode == DB_NETWORK)
 		store->due_ns =
 		    later(store->due_ns, clock_add(now_ns, NETWORK_NS));
+	if (is_private(store))
+		store->due_ns =
+		    later(store->due_ns, clock_add(now_ns, PRIVATE_NS));
 	settle(store, count);
 	store_end_trouble(store);
 	return 0;

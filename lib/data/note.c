@@ -73,12 +73,19 @@ note_new(const struct store_note *fact, int64_t run_id)
 	note->reply = reply;
 	note->fact.reply = &note->reply;
 	note->run_id = run_id;
-	if (reply.text.data == NULL)
-		reply.text = span_of("");
-	if (outcome_trait(reply.outcome)->answers)
-		SHA256Data((const uint8_t *)reply.text.data, reply.text.size,
-		    note->sha256);
 	return note;
+}
+
+void
+note_take_digest(struct note *note)
+{
+	struct span text = note->reply.text;
+
+	if (!outcome_trait(note->reply.outcome)->answers)
+		return;
+	if (text.data == NULL)
+		text = span_of("");
+	SHA256Data((const uint8_t *)text.data, text.size, note->sha256);
 }
 
 void

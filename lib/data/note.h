@@ -44,8 +44,10 @@ struct note_queue {
 const char *note_part_name(size_t part);
 struct span *note_part(struct reply *reply, size_t part);
 
-/* Copy what is lent. Gives NULL without memory. */
+/* Copy what is lent, without a digest. Gives NULL without memory. */
 struct note *note_new(const struct store_note *fact, int64_t run_id);
+/* Fill in the sha256 of an answer. */
+void note_take_digest(struct note *note);
 void note_free(struct note *note);
 
 /* It is in the spill file: keep no more than what it is about. */

@@ -220,11 +220,13 @@ note_of(struct json *root, struct buf *bufs)
 			return NULL;
 	fact.reply = &reply;
 	note = note_new(&fact, run_id);
-	if (note != NULL && strcmp(note->sha256, sha256) != 0) {
-		note_free(note);
+	if (note == NULL)
 		return NULL;
-	}
-	return note;
+	note_take_digest(note);
+	if (strcmp(note->sha256, sha256) == 0)
+		return note;
+	note_free(note);
+	return NULL;
 }
 
 int

@@ -11,6 +11,7 @@ Fixtures
 import contextlib
 import fcntl
 import itertools
+import json
 import os
 import pathlib
 import pty
@@ -331,6 +332,13 @@ class Mill:
         """The ids that have a result so far."""
         return [row[0] for row in self.sql_so_far(
             "SELECT id FROM llm_results WHERE result NOT NULL", db)]
+
+    def said_answered(self, db):
+        """How many a run says are answered that has its database alone."""
+        beside = self.dir / f"{db}.status.json"
+        if not beside.exists():
+            return 0
+        return json.loads(json.loads(beside.read_text())["json"])["answered"]
 
     def results(self, db=None):
         """All results in order; None where open."""

@@ -42,6 +42,7 @@ note_of(const struct reply *reply)
 	struct note *note = note_new(&fact, 42);
 
 	assert_non_null(note);
+	note_take_digest(note);
 	return note;
 }
 
