@@ -8,6 +8,7 @@ import pathlib
 import signal
 import sqlite3
 import stat
+import time
 
 import pytest
 
@@ -254,6 +255,22 @@ def test_a_copy_that_hangs_holds_nobody_up(mill, node):
     courier.signal(signal.SIGCONT)
     assert running.wait().status == 0
     assert mill.results(HOME) == all_of(bulk=BULK)
+    is_home_alone(mill, near)
+
+
+def test_a_deadline_leaves_time_for_the_last_copy(mill, node):
+    """Twice what the longest one took."""
+    near = node()
+    begun = time.monotonic()
+    running = mill.start(*command(mill, near, "--deadline", "+12s", bulk=BULK,
+                                  ms=2000))
+    courier = until(lambda: couriers(mill), "a copy")[0]
+    courier.signal(signal.SIGSTOP)
+    time.sleep(3)  # this long it takes
+    courier.signal(signal.SIGCONT)
+    assert running.wait().status == 75
+    assert time.monotonic() - begun < 9  # else about 11
+    assert any(mill.results(HOME))
     is_home_alone(mill, near)
 
 
