@@ -22,10 +22,10 @@
 #include "chat/coproc_line.h"
 #include "chat/errand.h"
 #include "chat/kinds.h"
+#include "chat/verdict.h"
 
 #define ESCAPE_MAX 6 /* bytes that JSON takes for one, "\u001f" */
 #define LINE_ROOM_BYTES ((size_t)1 << 20) /* for what is beside the answer */
-#define ERROR_MAX_BYTES ((size_t)8192)
 #define LEAVE_WITHIN_MS 500 /* at the end of its stdin, before it is ended */
 #define KEEP_ROOM_BYTES ((size_t)1 << 20) /* between two calls */
 
@@ -42,7 +42,6 @@ struct coproc {
 	size_t taken;	/* of out: the last answer's line */
 	struct buf error;
 	struct json *root; /* of the last answer */
-	struct tail tail;
 	struct signals sleep;
 };
 
@@ -153,41 +152,18 @@ coproc_open(const struct chat_conf *conf, uint32_t worker, struct reply *reply)
 	buf_init(&self->request, SIZE_MAX / 4);
 	buf_init(
 	    &self->out, conf->answer_cap_bytes * ESCAPE_MAX + LINE_ROOM_BYTES);
-	buf_init(&self->error, ERROR_MAX_BYTES);
+	buf_init(&self->error, VERDICT_MAX_BYTES);
 	start(self);
 	return self;
 }
 
 /* ---- a call ---- */
 
-static void
-put_tail(struct coproc *self)
-{
-	struct buf line;
-
-	buf_init(&line, TAIL_BYTES);
-	text_one_line(&line, tail_span(&self->tail), 0);
-	if (line.size > 0) {
-		buf_add_text(&self->error, ": ");
-		text_escape(&self->error, buf_span(&line), 0);
-	}
-	buf_free(&line);
-}
-
 static enum outcome
 judge_start(struct coproc *self)
 {
-	const char *name = self->conf->command[0];
-	bool later = self->number == EAGAIN || self->number == EMFILE ||
-		     self->number == ENFILE;
-
-	buf_printf(&self->error, "cannot %s %s: %s",
-	    self->in_exec ? "run" : "start a process for", name,
-	    strerror(self->number));
-	if (self->number == ENOMEM)
-		return OUTCOME_OUT_OF_MEMORY;
-	return self->in_exec && !later ? OUTCOME_NO_COMMAND
-				       : OUTCOME_OVERLOADED;
+	return verdict_of_start(
+	    &self->error, self->conf->command[0], self->number, self->in_exec);
 }
 
 /* Is its time to start over? One that never says ready has none from its
@@ -209,45 +185,25 @@ patience_ns(const struct coproc *self, const struct chat_request *request)
 		   : start_ns;
 }
 
-/* What a shell, and llmill_chat.py, say when there is nothing to run. */
-static bool
-says_cannot_run(const struct death *death)
-{
-	return !death->signalled &&
-	       (death->number == 126 || death->number == 127);
-}
-
 /* It ended before its answer was whole, or was ended. */
 static enum outcome
 judge_end(struct coproc *self, const struct chat_request *request,
     const struct errand *errand)
 {
+	enum outcome outcome;
 	char how[128];
 	bool cannot;
 
-	switch (errand->ending) {
-	case ERRAND_GIVEN_UP:
-		buf_add_text(&self->error, "interrupted");
-		return OUTCOME_INTERRUPTED;
-	case ERRAND_TIMEOUT:
-		buf_printf(&self->error, "no %s within %g s",
-		    has_started(self) ? "answer" : "word",
-		    (double)patience_ns(self, request) / (double)CLOCK_S);
-		put_tail(self);
-		return OUTCOME_TIMEOUT_TOTAL;
-	case ERRAND_TOO_LONG:
-		return OUTCOME_TOO_LONG; /* in words of the worker */
-	case ERRAND_NO_MEMORY:
-		buf_add_text(&self->error, "no memory for the answer");
-		return OUTCOME_OUT_OF_MEMORY;
-	default:
-		break;
-	}
+	if (verdict_of_ending(&self->error, errand,
+		has_started(self) ? "answer" : "word",
+		patience_ns(self, request), &outcome))
+		return outcome;
 	reap_describe(&errand->death, how, sizeof(how));
-	cannot = !self->spoke && says_cannot_run(&errand->death);
+	/* A shell says so, and llmill_chat.py. */
+	cannot = !self->spoke && verdict_cannot_run(&errand->death);
 	buf_printf(&self->error, "%s: %s",
 	    cannot ? "the command cannot be run" : "command died", how);
-	put_tail(self);
+	verdict_put_words(&self->error, &errand->tail);
 	return cannot ? OUTCOME_NO_COMMAND : OUTCOME_CRASH;
 }
 
@@ -260,7 +216,6 @@ hear(struct coproc *self, const struct chat_request *request,
 	const char *end;
 
 	errand_run(errand, &self->child);
-	self->tail = errand->tail;
 	if (errand->ending != ERRAND_LINE)
 		return judge_end(self, request, errand);
 	end = memchr(self->out.data, '\n', self->out.size);

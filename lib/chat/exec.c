@@ -20,16 +20,14 @@
 #include "chat/child.h"
 #include "chat/errand.h"
 #include "chat/kinds.h"
+#include "chat/verdict.h"
 
 #define PLACEHOLDER "{}"
 /* What execve takes as one argument, with the NUL (Linux MAX_ARG_STRLEN). */
 #define ARGUMENT_MAX_BYTES ((size_t)131072)
-#define ERROR_MAX_BYTES ((size_t)8192) /* a reason with its tail, escaped */
 
 /* Statuses with a meaning of their own: sysexits.h, POSIX shells. */
 #define STATUS_TRY_LATER 75
-#define STATUS_CANNOT_RUN 126
-#define STATUS_NOT_FOUND 127
 #define STATUS_SIGNALLED 128 /* and the signal's number */
 
 struct exec {
@@ -106,7 +104,7 @@ exec_open(const struct chat_conf *conf, uint32_t worker, struct reply *reply)
 	/* The newline that may follow the answer, and one byte to know that
 	 * there is more. */
 	buf_init(&self->out, conf->answer_cap_bytes + 2);
-	buf_init(&self->error, ERROR_MAX_BYTES);
+	buf_init(&self->error, VERDICT_MAX_BYTES);
 	return self;
 }
 
@@ -175,33 +173,13 @@ place_prompt(struct exec *self, struct span text)
 static enum outcome
 judge_start(struct exec *self, int number, bool in_exec)
 {
-	if (!in_exec) {
-		buf_printf(&self->error, "cannot start a process: %s",
-		    strerror(number));
-		return number == ENOMEM ? OUTCOME_OUT_OF_MEMORY
-					: OUTCOME_OVERLOADED;
-	}
-	buf_printf(
-	    &self->error, "cannot run %s: %s", self->argv[0], strerror(number));
-	switch (number) {
-	case ENOMEM:
-		return OUTCOME_OUT_OF_MEMORY;
-	case EAGAIN: /* too many processes, open files: another time */
-	case EMFILE:
-	case ENFILE:
-		return OUTCOME_OVERLOADED;
-	case ENOEXEC:
-		buf_add_text(&self->error,
-		    ": it is no program, and a script wants a first line such "
-		    "as #!/bin/sh");
-		break;
-	case E2BIG:
-		if (!self->in_argument)
-			break;
-		buf_add_text(&self->error, ": use stdin (leave out {})");
-		return OUTCOME_BAD_REQUEST;
-	}
-	return OUTCOME_NO_COMMAND;
+	enum outcome outcome =
+	    verdict_of_start(&self->error, self->argv[0], number, in_exec);
+
+	if (!in_exec || number != E2BIG || !self->in_argument)
+		return outcome;
+	buf_add_text(&self->error, ": use stdin (leave out {})");
+	return OUTCOME_BAD_REQUEST;
 }
 
 /* Start the command. Gives OUTCOME_OK, or another with error filled. */
@@ -242,21 +220,6 @@ start(
 
 /* ---- what came of it ---- */
 
-/* Append ": last words", as one line of clean text. */
-static void
-put_tail(struct exec *self, const struct errand *errand)
-{
-	struct buf line;
-
-	buf_init(&line, TAIL_BYTES);
-	text_one_line(&line, tail_span(&errand->tail), 0);
-	if (line.size > 0) {
-		buf_add_text(&self->error, ": ");
-		text_escape(&self->error, buf_span(&line), 0);
-	}
-	buf_free(&line);
-}
-
 /* TERM, INT and HUP are sent to whole families. A shell says of a child that
  * died of one: 128 and its number. */
 static bool
@@ -283,12 +246,11 @@ judge_failure(struct exec *self, const struct errand *errand)
 	} else if (errand->death.number == STATUS_TRY_LATER) {
 		outcome = OUTCOME_RATE_LIMITED;
 		advice = " (try again later)";
-	} else if (errand->death.number == STATUS_CANNOT_RUN ||
-		   errand->death.number == STATUS_NOT_FOUND) {
+	} else if (verdict_cannot_run(&errand->death)) {
 		outcome = OUTCOME_NO_COMMAND;
 	}
 	buf_printf(&self->error, "%s%s%s", before, how, advice);
-	put_tail(self, errand);
+	verdict_put_words(&self->error, &errand->tail);
 	return outcome;
 }
 
@@ -307,29 +269,14 @@ static enum outcome
 judge(struct exec *self, const struct chat_request *request,
     const struct errand *errand)
 {
-	const bool succeeded =
-	    !errand->death.signalled && errand->death.number == 0;
+	enum outcome outcome;
 
-	switch (errand->ending) {
-	case ERRAND_GIVEN_UP:
-		/* It was told to end: success then proves nothing. */
-		buf_add_text(&self->error, "interrupted");
-		return OUTCOME_INTERRUPTED;
-	case ERRAND_TIMEOUT:
-		buf_printf(&self->error, "no answer within %g s",
-		    (double)request->allowed_ns / (double)CLOCK_S);
-		put_tail(self, errand);
-		return OUTCOME_TIMEOUT_TOTAL;
-	case ERRAND_TOO_LONG:
-		return OUTCOME_TOO_LONG; /* in words of the worker */
-	case ERRAND_NO_MEMORY:
-		buf_add_text(&self->error, "no memory for the answer");
-		return OUTCOME_OUT_OF_MEMORY;
-	case ERRAND_LINE: /* it does not talk */
-	case ERRAND_ITSELF:
-		break;
-	}
-	return succeeded ? OUTCOME_OK : judge_failure(self, errand);
+	if (verdict_of_ending(
+		&self->error, errand, "answer", request->allowed_ns, &outcome))
+		return outcome;
+	if (!errand->death.signalled && errand->death.number == 0)
+		return OUTCOME_OK;
+	return judge_failure(self, errand);
 }
 
 static void
