@@ -13,8 +13,7 @@
 
 struct batch {
 	struct reader *reader;
-	struct json *root; /* of the line at hand */
-	struct span raw;   /* of its body */
+	struct span raw; /* of its body */
 	struct buf key;
 	struct buf body; /* {"request":…} */
 };
@@ -75,13 +74,16 @@ body_trouble(struct json *body)
 }
 
 static int
-take_request(
-    struct batch *batch, struct span line, uint64_t number, struct err *err)
+take_request(void *arg, const struct json_line *line, struct err *err)
 {
-	struct record record = {.file = batch->reader->file, .line = number};
-	struct json *body = json_get(batch->root, "body");
+	struct batch *batch = arg;
+	struct record record = {
+	    .file = batch->reader->file,
+	    .line = line->number,
+	};
+	struct json *body = json_get(line->root, "body");
 	struct json *messages = json_get(body, "messages");
-	const char *trouble = frame_trouble(batch->root);
+	const char *trouble = frame_trouble(line->root);
 	struct span raw;
 
 	if (trouble == NULL)
@@ -90,9 +92,10 @@ take_request(
 	    !messages_is_one_text(messages))
 		trouble = MESSAGES_ONLY_HTTP;
 	if (trouble != NULL)
-		return reader_refuse(batch->reader, number, err, "%s", trouble);
-	raw = find_member(line, "body", &batch->key);
-	record.custom_id = json_string(json_get(batch->root, "custom_id"));
+		return reader_refuse(
+		    batch->reader, line->number, err, "%s", trouble);
+	raw = find_member(line->text, "body", &batch->key);
+	record.custom_id = json_string(json_get(line->root, "custom_id"));
 	record.text = messages_text(messages);
 	if (record.text.data == NULL)
 		record.text = find_member(raw, "messages", &batch->key);
@@ -107,39 +110,15 @@ take_request(
 	return reader_take_named(batch->reader, &record, err);
 }
 
-static int
-read_request(
-    struct batch *batch, struct span line, uint64_t number, struct err *err)
-{
-	struct err why = {0};
-	int done;
-
-	batch->root = json_parse(line, &why);
-	if (batch->root == NULL && why.class == ERR_MEMORY)
-		return err_set_memory(err, "a record");
-	if (batch->root == NULL)
-		return reader_refuse(
-		    batch->reader, number, err, "bad JSON: %s", why.text);
-	done = take_request(batch, line, number, err);
-	json_free(batch->root);
-	return done;
-}
-
 int
 read_batch(struct reader *reader, struct source *source, struct err *err)
 {
 	struct batch batch = {.reader = reader};
-	struct span line;
 	int got;
 
 	buf_init(&batch.key, 2 * reader_json_max(reader));
 	buf_init(&batch.body, 2 * reader_json_max(reader));
-	while ((got = reader_next_line(reader, source, &line, err)) == 1)
-		if (read_request(&batch, line, source->piece_count, err) ==
-		    -1) {
-			got = -1;
-			break;
-		}
+	got = reader_each_json(reader, source, take_request, &batch, err);
 	buf_free(&batch.body);
 	buf_free(&batch.key);
 	return got;

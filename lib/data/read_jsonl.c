@@ -34,6 +34,7 @@ static const char *const part_names[PART_COUNT] = {
 
 /* A line on its way to a record; the buffers are used again for the next. */
 struct item {
+	struct reader *reader;
 	struct json *root;
 	struct span raw[PART_COUNT]; /* none: absent or null */
 	struct buf key;
@@ -311,32 +312,34 @@ item_failed(const struct item *item)
 }
 
 static int
-item_take(struct item *item, struct reader *reader, struct span line,
-    uint64_t number, struct err *err)
+item_take(void *arg, const struct json_line *line, struct err *err)
 {
-	struct record record = {.file = reader->file, .line = number};
-	const char *trouble = object_trouble(item->root);
+	struct item *item = arg;
+	struct reader *reader = item->reader;
+	struct record record = {.file = reader->file, .line = line->number};
+	const char *trouble = object_trouble(line->root);
 
 	if (trouble != NULL)
-		return reader_refuse(reader, number, err, "%s", trouble);
-	item_sort(item, line, reader->shape.prompt.template != NULL);
+		return reader_refuse(reader, line->number, err, "%s", trouble);
+	item->root = line->root;
+	item_sort(item, line->text, reader->shape.prompt.template != NULL);
 	trouble = params_trouble(item);
 	if (trouble == NULL)
-		trouble = item_shape(item, reader, line);
+		trouble = item_shape(item, reader, line->text);
 	if (trouble == NULL && reader->conf->text_only)
 		trouble = text_only_trouble(item);
 	if (trouble == NULL)
 		record.text = item_text(item, reader, &trouble);
 	if (trouble == NULL &&
 	    item->raw[PART_MESSAGES].size > reader->prompt_max_bytes)
-		return reader_refuse(reader, number, err,
+		return reader_refuse(reader, line->number, err,
 		    "longer than %zu bytes (--max-prompt-bytes)",
 		    reader->prompt_max_bytes);
 	item_put_body(item);
 	if (item_failed(item))
 		return err_set_memory(err, "a record");
 	if (trouble != NULL)
-		return reader_refuse(reader, number, err, "%s", trouble);
+		return reader_refuse(reader, line->number, err, "%s", trouble);
 	record.custom_id = item_name(item);
 	if (item->body.size > 0)
 		record.body = buf_span(&item->body);
@@ -345,31 +348,11 @@ item_take(struct item *item, struct reader *reader, struct span line,
 	return reader_take(reader, &record, err);
 }
 
-static int
-read_line(struct item *item, struct reader *reader, struct span line,
-    uint64_t number, struct err *err)
-{
-	struct err why = {0};
-	int done;
-
-	item->root = json_parse(line, &why);
-	if (item->root == NULL && why.class == ERR_MEMORY)
-		return err_set_memory(err, "a record");
-	if (item->root == NULL)
-		return reader_refuse(
-		    reader, number, err, "bad JSON: %s", why.text);
-	done = item_take(item, reader, line, number, err);
-	json_free(item->root);
-	item->root = NULL;
-	return done;
-}
-
 int
 read_jsonl(struct reader *reader, struct source *source, struct err *err)
 {
-	struct item item = {0};
+	struct item item = {.reader = reader};
 	size_t cap = 2 * reader_json_max(reader);
-	struct span line;
 	int got;
 
 	buf_init(&item.key, cap);
@@ -378,12 +361,7 @@ read_jsonl(struct reader *reader, struct source *source, struct err *err)
 	buf_init(&item.system, cap);
 	buf_init(&item.only, cap);
 	buf_init(&item.why, WHY_BYTES);
-	while ((got = reader_next_line(reader, source, &line, err)) == 1)
-		if (read_line(&item, reader, line, source->piece_count, err) ==
-		    -1) {
-			got = -1;
-			break;
-		}
+	got = reader_each_json(reader, source, item_take, &item, err);
 	buf_free(&item.why);
 	buf_free(&item.only);
 	buf_free(&item.system);

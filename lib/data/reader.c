@@ -64,6 +64,34 @@ reader_next_line(struct reader *reader, struct source *source,
 	}
 }
 
+int
+reader_each_json(struct reader *reader, struct source *source,
+    int (*take)(void *arg, const struct json_line *line, struct err *err),
+    void *arg, struct err *err)
+{
+	struct json_line line;
+	int got;
+
+	while ((got = reader_next_line(reader, source, &line.text, err)) == 1) {
+		struct err why = {0};
+		int done;
+
+		line.number = source->piece_count;
+		line.root = json_parse(line.text, &why);
+		if (line.root != NULL)
+			done = take(arg, &line, err);
+		else if (why.class == ERR_MEMORY)
+			done = err_set_memory(err, "a record");
+		else
+			done = reader_refuse(
+			    reader, line.number, err, "bad JSON: %s", why.text);
+		json_free(line.root);
+		if (done == -1)
+			return -1;
+	}
+	return got;
+}
+
 /* As often as is wanted, one behind the other. */
 static int
 add_copies(struct reader *reader, const struct record *record, struct err *err)

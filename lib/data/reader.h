@@ -9,6 +9,7 @@
 #include "data/shape.h"
 
 struct err;
+struct json;
 struct source;
 
 /*
@@ -56,6 +57,21 @@ int reader_take_named(
  */
 int reader_next_line(struct reader *reader, struct source *source,
     struct span *line, struct err *err);
+
+/* One line of a source, and what it says. */
+struct json_line {
+	struct json *root;
+	struct span text;
+	uint64_t number;
+};
+
+/*
+ * Hand each line that is JSON to take, refuse the others.
+ * Fails as take does, and as the readers.
+ */
+int reader_each_json(struct reader *reader, struct source *source,
+    int (*take)(void *arg, const struct json_line *line, struct err *err),
+    void *arg, struct err *err);
 
 /* Fill in the templates. Gives NULL, or what is wrong with the record. */
 const char *reader_shape(struct reader *reader, struct span members);
