@@ -62,7 +62,18 @@ say_busy(uint32_t workers, char *out, size_t size)
 const char *
 summary_bottleneck(const struct stats *stats, char *out, size_t size)
 {
-	int percent;
+	const struct {
+		int64_t ns;
+		int least; /* percent of the time, from which on it is told */
+		const char *words;
+	} causes[] = {
+	    {stats->server_wait_ns, SUMMARY_WAIT_PERCENT,
+		"everybody waited for the server or its rate limits"},
+	    {stats->rate_wait_ns, SUMMARY_WAIT_PERCENT,
+		"workers were idle because of --rpm or --tpm"},
+	    {stats->commit_ns, SUMMARY_COMMIT_PERCENT,
+		"went to the disk: try --db on a faster one"},
+	};
 
 	if (stats_took_ns(stats) < SUMMARY_SHORT_NS ||
 	    stats->answered + stats->failed < 2 * (uint64_t)stats->workers)
@@ -71,28 +82,13 @@ summary_bottleneck(const struct stats *stats, char *out, size_t size)
 		say_busy(stats->workers, out, size);
 		return out;
 	}
-	percent = percent_of_run(stats, stats->server_wait_ns);
-	if (percent >= SUMMARY_WAIT_PERCENT) {
-		snprintf(out, size,
-		    "%d %% of the time everybody waited for the server or its "
-		    "rate limits",
-		    percent);
-		return out;
-	}
-	percent = percent_of_run(stats, stats->rate_wait_ns);
-	if (percent >= SUMMARY_WAIT_PERCENT) {
-		snprintf(out, size,
-		    "%d %% of the time workers were idle because of --rpm or "
-		    "--tpm",
-		    percent);
-		return out;
-	}
-	percent = percent_of_run(stats, stats->commit_ns);
-	if (percent >= SUMMARY_COMMIT_PERCENT) {
-		snprintf(out, size,
-		    "%d %% of the time went to the disk: try --db on a faster "
-		    "one",
-		    percent);
+	for (size_t i = 0; i < sizeof(causes) / sizeof(*causes); i++) {
+		int percent = percent_of_run(stats, causes[i].ns);
+
+		if (percent < causes[i].least)
+			continue;
+		snprintf(out, size, "%d %% of the time %s", percent,
+		    causes[i].words);
 		return out;
 	}
 	return NULL;
