@@ -19,14 +19,6 @@
 #define PRIVATE_NS (2 * CLOCK_MS) /* where nobody waits for the disk */
 #define SPILL_AFTER_NS CLOCK_S	  /* of trouble */
 
-/* A temporary database of which nothing is left: nobody reads digests in it,
- * and a crash loses all of it. */
-static bool
-is_private(const struct store *store)
-{
-	return store->mode == DB_TEMPORARY && store->spill == NULL;
-}
-
 int
 store_remember(struct store *store, const struct store_note *fact)
 {
@@ -36,7 +28,7 @@ store_remember(struct store *store, const struct store_note *fact)
 
 	if (note == NULL)
 		return -1;
-	if (!is_private(store))
+	if (!store_is_private(store))
 		note_take_digest(note);
 	note_queue_add(&store->queue, note);
 	store->is_noted = true;
@@ -301,7 +293,7 @@ commit_once(struct store *store, int64_t now_ns)
 	if (store->mode == DB_NETWORK)
 		store->due_ns =
 		    later(store->due_ns, clock_add(now_ns, NETWORK_NS));
-	if (is_private(store))
+	if (store_is_private(store))
 		store->due_ns =
 		    later(store->due_ns, clock_add(now_ns, PRIVATE_NS));
 	settle(store, count);

@@ -276,6 +276,10 @@
 
 /* The prompt's end, if this note is one. */
 #define SQL_SET_RESULT "UPDATE llm_results SET result = :result WHERE id = :id"
+/* The same where the prompts are not in the database. */
+#define SQL_PUT_RESULT                                                         \
+	"INSERT OR REPLACE INTO llm_results (result, id, prompt)"              \
+	" VALUES (:result, :id, '')"
 
 /* The last attempt at a prompt, to tell an answer from a failure, and whose
  * run's it was. */

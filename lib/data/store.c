@@ -72,13 +72,24 @@ store_spill_path(const struct store *store)
 	return store->spill == NULL ? NULL : spill_path(store->spill);
 }
 
+bool
+store_is_private(const struct store *store)
+{
+	return store->mode == DB_TEMPORARY && store->spill == NULL;
+}
+
 int
 store_prepare(struct store *store)
 {
 	int code = SQLITE_OK;
 
-	for (int i = 0; i < STMT_COUNT && code == SQLITE_OK; i++)
-		code = db_prepare(store->db, stmt_texts[i], &store->stmts[i]);
+	for (int i = 0; i < STMT_COUNT && code == SQLITE_OK; i++) {
+		const char *text = stmt_texts[i];
+
+		if (i == STMT_SET_RESULT && store_is_private(store))
+			text = SQL_PUT_RESULT;
+		code = db_prepare(store->db, text, &store->stmts[i]);
+	}
 	return code;
 }
 

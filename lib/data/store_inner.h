@@ -83,6 +83,11 @@ struct store {
 /* runs.c: write how this run ended. */
 void store_end_run(struct store *store, const char *status);
 
+/* store.c: is it a temporary database of which nothing is left? Then there are
+ * no prompts in it, nobody reads its digests, and nothing in it is to be
+ * durable. */
+bool store_is_private(const struct store *store);
+
 /* store.c: what to call the database in messages. */
 const char *store_name(const struct store *store);
 

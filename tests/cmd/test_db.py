@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 import os
+import pathlib
 import re
 import signal
 import socket
@@ -703,6 +704,28 @@ def test_without_a_database_nothing_is_left(mill):
     assert done.status == 0, done
     assert json.loads(done.out)["result"] == "a"
     assert names(mill) == []
+
+
+def temporary_bytes(pid):
+    """In files without a name that a process holds open."""
+    sizes = []
+    for link in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if os.readlink(link).endswith(" (deleted)"):
+                sizes.append(os.stat(link).st_size)
+    return sum(sizes)
+
+
+def test_without_a_database_no_prompt_is_written_anywhere(mill):
+    """The directory for temporary files is memory on many nodes."""
+    mill.write("in.txt", ("x" * 500_000 + "\n") * 80)
+    running = mill.start("run", "in.txt", "--no-db", "-j", "1", "-o", "out",
+                         "--", "sh", "-c", "touch began; exec sleep 1000")
+    until((mill.dir / "began").exists, "a call")
+    assert temporary_bytes(running.pid) < 4_000_000
+    running.signal(signal.SIGKILL)
+    running.popen.wait()
+    mill.no_process_left()
 
 
 def test_a_read_only_directory_stops_nobody(mill):
