@@ -33,8 +33,8 @@ import sys
 import time
 
 
-def say(**line):
-    print(json.dumps(line), flush=True)
+def say(behind="", **line):
+    print(json.dumps(line) + behind, flush=True)
 
 
 def leave_child():
@@ -98,9 +98,9 @@ def do(request, notes):
         if word == "stderr":
             sys.stderr.write("x" * int(rest))
         text = "y" * int(rest) if word == "long" else f"{os.getpid()}: {prompt}"
-        say(id=number, result=text)
-        if word == "after":
-            print("one thing more", flush=True)
+        # In one piece: it is there before the next request can be.
+        say(id=number, result=text,
+            behind="\none thing more" if word == "after" else "")
         if word == "die-after":
             sys.exit(0)
 
