@@ -4,6 +4,7 @@ and what is left behind. And: when the run itself is wrong."""
 
 import json
 import os
+import pathlib
 import random
 import resource
 import signal
@@ -564,3 +565,28 @@ def test_workers_that_all_die_stop_the_run(mill):
     assert done.status == 69, done
     assert "died on different prompts" in done.words
     assert "exit status 0" in done.words
+
+
+def ran_s(pid):
+    """How long it has been on a processor."""
+    return int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0]) \
+        / 1e9
+
+
+@pytest.mark.parametrize("screen", [False, True])
+def test_who_waits_for_calls_takes_no_time(mill, screen):
+    """Login nodes are shared: half a percent of a processor at the most."""
+    mill.write("in.txt", "".join(f"p{n}\n" for n in range(200)))
+    running = mill.start("run", "in.txt", "-j", "100", "--db", "x.db", "--",
+                         "sh", "-c", "echo >>begun; exec sleep 1000",
+                         terminal=screen, screen=screen)
+    begun = mill.dir / "begun"
+    until(lambda: begun.exists() and begun.stat().st_size == 100, "all calls")
+    time.sleep(0.5)
+    before = ran_s(running.pid)
+    time.sleep(4)
+    took = ran_s(running.pid) - before
+    running.signal(signal.SIGKILL)
+    running.popen.wait()
+    mill.no_process_left()
+    assert took <= 0.005 * 4
