@@ -7,33 +7,31 @@
 #include "data/prompts.h"
 
 void
-digest_number(SHA2_CTX *digest, uint64_t number)
+digest_number(struct sha256 *digest, uint64_t number)
 {
-	uint8_t bytes[8];
+	char bytes[8];
 
 	for (int i = 0; i < 8; i++)
-		bytes[i] = (uint8_t)(number >> (8 * i));
-	SHA256Update(digest, bytes, sizeof bytes);
+		bytes[i] = (char)(number >> (8 * i));
+	sha256_add(digest, (struct span){bytes, sizeof bytes});
 }
 
 void
-digest_span(SHA2_CTX *digest, struct span span)
+digest_span(struct sha256 *digest, struct span span)
 {
 	digest_number(digest, span.data == NULL ? UINT64_MAX : span.size);
-	if (span.size > 0)
-		SHA256Update(digest, (const uint8_t *)span.data, span.size);
+	sha256_add(digest, span);
 }
 
 /* One length in front of the text, whose lowest bit says that a body follows:
  * every byte here is hashed a million times. */
 void
-digest_record(SHA2_CTX *digest, const struct record *record)
+digest_record(struct sha256 *digest, const struct record *record)
 {
 	bool has_body = record->body.data != NULL;
 
 	digest_number(digest, (uint64_t)record->text.size * 2 + has_body);
-	SHA256Update(
-	    digest, (const uint8_t *)record->text.data, record->text.size);
+	sha256_add(digest, record->text);
 	if (has_body)
 		digest_span(digest, record->body);
 }

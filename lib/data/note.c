@@ -8,9 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <sha2.h>
-
 #include "base/must.h"
+#include "base/sha256.h"
 #include "base/text.h"
 
 #define REASON_MAX_BYTES 4096 /* of the reason in llm_results */
@@ -79,13 +78,8 @@ note_new(const struct store_note *fact, int64_t run_id)
 void
 note_take_digest(struct note *note)
 {
-	struct span text = note->reply.text;
-
-	if (!outcome_trait(note->reply.outcome)->answers)
-		return;
-	if (text.data == NULL)
-		text = span_of("");
-	SHA256Data((const uint8_t *)text.data, text.size, note->sha256);
+	if (outcome_trait(note->reply.outcome)->answers)
+		sha256_of(note->reply.text, note->sha256);
 }
 
 void

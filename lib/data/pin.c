@@ -23,7 +23,7 @@ read_list(struct prompts_list *list, struct span settings)
 	struct json *member = json_get(root, "list");
 	struct span digest = json_string(json_get(member, "sha256"));
 
-	if (digest.size == DIGEST_BYTES - 1) {
+	if (digest.size == SHA256_HEX_BYTES - 1) {
 		strlcpy(list->digest, digest.data, sizeof list->digest);
 		list->count =
 		    (uint64_t)json_integer(json_get(member, "count"), 0);

@@ -24,7 +24,7 @@ static const char *const setting_names[] = {
 #define SETTING_COUNT (sizeof setting_names / sizeof *setting_names)
 
 static void
-digest_words(SHA2_CTX *digest, const char *const *words)
+digest_words(struct sha256 *digest, const char *const *words)
 {
 	size_t count = 0;
 
@@ -36,7 +36,7 @@ digest_words(SHA2_CTX *digest, const char *const *words)
 }
 
 static void
-digest_settings(SHA2_CTX *digest, const struct plan *plan)
+digest_settings(struct sha256 *digest, const struct plan *plan)
 {
 	digest_span(digest, span_of(plan->backend));
 	digest_span(digest, plan->model);
@@ -49,42 +49,42 @@ digest_settings(SHA2_CTX *digest, const struct plan *plan)
 void
 plan_settings_digest(const struct plan *plan, char hex[PLAN_DIGEST_BYTES])
 {
-	SHA2_CTX digest;
+	struct sha256 digest;
 
-	SHA256Init(&digest);
+	sha256_begin(&digest);
 	digest_settings(&digest, plan);
-	SHA256End(&digest, hex);
+	sha256_end_hex(&digest, hex);
 }
 
 void
 plan_request_digest(const char *settings, const struct record *record,
     char hex[PLAN_DIGEST_BYTES])
 {
-	SHA2_CTX digest;
+	struct sha256 digest;
 
-	SHA256Init(&digest);
+	sha256_begin(&digest);
 	digest_span(&digest, span_of(settings));
 	digest_record(&digest, record);
-	SHA256End(&digest, hex);
+	sha256_end_hex(&digest, hex);
 }
 
 void
 plan_digest(const struct plan *plan, char hex[PLAN_DIGEST_BYTES])
 {
-	SHA2_CTX digest;
+	struct sha256 digest;
 
 	if (plan->digest != NULL) {
 		strlcpy(hex, plan->digest, PLAN_DIGEST_BYTES);
 		return;
 	}
-	SHA256Init(&digest);
+	sha256_begin(&digest);
 	digest_settings(&digest, plan);
 	for (uint32_t i = 0; i < prompts_count(plan->prompts); i++) {
 		struct record record = prompts_at(plan->prompts, i);
 
 		digest_record(&digest, &record);
 	}
-	SHA256End(&digest, hex);
+	sha256_end_hex(&digest, hex);
 }
 
 static void

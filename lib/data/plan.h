@@ -27,7 +27,7 @@ struct plan {
 			       NULL */
 };
 
-#define PLAN_DIGEST_BYTES DIGEST_BYTES
+#define PLAN_DIGEST_BYTES SHA256_HEX_BYTES
 
 /*
  * Write the digest over settings and every record's text and body.

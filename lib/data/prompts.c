@@ -50,9 +50,9 @@ struct prompts {
 	uint64_t records_end; /* where the last record ends */
 	uint32_t count;
 	struct share share;
-	bool drops;	 /* what is another part's */
-	uint64_t seen;	 /* records, dropped ones too */
-	SHA2_CTX digest; /* of these, where some are dropped */
+	bool drops;	      /* what is another part's */
+	uint64_t seen;	      /* records, dropped ones too */
+	struct sha256 digest; /* of these, where some are dropped */
 	struct prompts_list list;
 	bool keeps_places;
 	bool sealed;
@@ -195,7 +195,7 @@ prompts_take_share(struct prompts *prompts, struct share share)
 	MUST(prompts->seen == 0 && share.number < share.count);
 	prompts->share = share;
 	prompts->drops = share.count > 1;
-	SHA256Init(&prompts->digest);
+	sha256_begin(&prompts->digest);
 }
 
 void
@@ -370,7 +370,7 @@ prompts_seal(struct prompts *prompts, struct err *err)
 		return err_set_errno(err, "cannot seal the prompts");
 	(void)mprotect(block->data, block->room, PROT_READ);
 	if (prompts->drops)
-		SHA256End(&prompts->digest, prompts->list.digest);
+		sha256_end_hex(&prompts->digest, prompts->list.digest);
 	if (prompts->list.count == 0)
 		prompts->list.count = prompts->seen;
 	prompts->offsets =

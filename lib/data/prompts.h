@@ -72,7 +72,7 @@ int prompts_add(
 /* The whole list, where only a part of it is kept. */
 struct prompts_list {
 	uint64_t count;
-	char digest[DIGEST_BYTES]; /* of its records; "": all is kept */
+	char digest[SHA256_HEX_BYTES]; /* of its records; "": all is kept */
 };
 
 /* Keep only a part of what is added from now on; the rest is dropped. */

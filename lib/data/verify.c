@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <sha2.h>
 #include <sqlite3.h>
 
 #include "base/err.h"
+#include "base/sha256.h"
 #include "base/text.h"
 #include "data/peek.h"
 #include "data/sql.h"
@@ -50,7 +50,7 @@ check_file(const struct peek *peek, struct verify *verify)
 struct vouchers {
 	struct sqlite3_stmt *stmt; /* NULL: a seed's database has none */
 	int64_t next_id;	   /* of the row at hand; INT64_MAX: the end */
-	char sha256[SHA256_DIGEST_STRING_LENGTH]; /* of the last one taken */
+	char sha256[SHA256_HEX_BYTES]; /* of the last one taken */
 };
 
 static int
@@ -87,7 +87,7 @@ static void
 check_answer(
     struct verify *verify, int64_t id, struct span result, const char *sha256)
 {
-	char digest[SHA256_DIGEST_STRING_LENGTH];
+	char digest[SHA256_HEX_BYTES];
 
 	verify->prompts++;
 	if (verify->missing == 0 && id != (int64_t)verify->prompts)
@@ -98,7 +98,7 @@ check_answer(
 		verify->unsigned_count++;
 		return;
 	}
-	SHA256Data((const uint8_t *)result.data, result.size, digest);
+	sha256_of(result, digest);
 	if (strcmp(digest, sha256) == 0)
 		verify->same++;
 	else if (verify->differ++ < VERIFY_SHOWN)

@@ -12,9 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/types.h>
 
-#include <sha2.h>
 #include <sqlite3.h>
 
 #include "base/clock.h"
@@ -22,6 +20,7 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/place.h"
+#include "base/sha256.h"
 #include "base/text.h"
 #include "data/archive.h"
 #include "data/chronicle.h"
@@ -105,12 +104,12 @@ flush_if_full(struct sheet *sheet)
 static void
 put_hash(struct buf *out, struct span text)
 {
-	uint8_t hash[SHA256_DIGEST_LENGTH];
-	SHA2_CTX context;
+	uint8_t hash[SHA256_BYTES];
+	struct sha256 sha256;
 
-	SHA256Init(&context);
-	SHA256Update(&context, (const uint8_t *)text.data, text.size);
-	SHA256Final(hash, &context);
+	sha256_begin(&sha256);
+	sha256_add(&sha256, text);
+	sha256_end(&sha256, hash);
 	buf_add_text(out, "'sha256-");
 	text_base64(out, (struct span){(const char *)hash, sizeof hash});
 	buf_add_byte(out, '\'');
