@@ -54,6 +54,18 @@ def test_the_placeholder_cannot_be_the_command(mill):
     assert not mill.db("x.db").exists()
 
 
+def test_arguments_that_are_too_long_together_fail_naming_stdin(mill):
+    """Under a small stack the kernel takes 131,072 bytes of all."""
+    mill.write("p", "x" * 130_000 + "\nshort\n")
+    done = ask(mill, "p", "--", "sh", "-c", 'echo ${#1}', "sh", "{}",
+               before=("prlimit", "--stack=262144:"),
+               env={"FILLER": "y" * 20_000})
+    assert done.status == 1, done
+    assert outcomes(mill) == ["bad_request", "ok"]
+    assert mill.results("x.db")[0].endswith(
+        "cannot run sh: Argument list too long: use stdin (leave out {})")
+
+
 def test_a_prompt_too_long_for_an_argument_fails_naming_stdin(mill):
     mill.write("p", "x" * 131072 + "\n" + "y" * 131071 + "\n")
     done = ask(mill, "p", "--", "sh", "-c", 'echo ${#1}', "sh", "{}")
