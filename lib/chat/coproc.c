@@ -16,7 +16,6 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/signals.h"
-#include "base/text.h"
 #include "chat/chat.h"
 #include "chat/child.h"
 #include "chat/coproc_line.h"

@@ -15,7 +15,6 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/signals.h"
-#include "base/text.h"
 #include "chat/chat.h"
 #include "chat/child.h"
 #include "chat/errand.h"
